@@ -1,0 +1,35 @@
+# Thin: each line can be run by hand. `make help` lists the targets.
+
+PYTHON ?= python3
+# The folder of documents that `make demo` loads.
+DIR ?= docs
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo parts test lint bench
+
+help: ## This list.
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: parts ## The whole product on 127.0.0.1:8080, from nothing.
+	cargo run --release --locked --bin consigne -- serve
+
+demo: parts ## Loads DIR into a running gateway, asks, erases, verifies. DIR=folder
+	cargo run --release --locked --bin consigne -- demo $(DIR)
+
+parts: ## The pinned model, runtime and playground, into parts/.
+	$(PYTHON) plugins/fastembed/parts/fetch.py --into parts
+
+test: parts ## Everything, on SQLite and again on a private Postgres.
+	cargo build --locked --bin consigne
+	scripts/nextest run --locked --workspace
+	scripts/postgres run -- scripts/nextest run --locked --workspace --profile postgres
+
+lint: ## Format, clippy, links in the docs, licences and advisories.
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D rustdoc::broken_intra_doc_links" cargo doc --locked --workspace --no-deps --document-private-items
+	scripts/deny
+
+bench: parts ## Start, memory and answers of a release build, measured.
+	cargo build --release --locked --bin consigne
+	scripts/bench

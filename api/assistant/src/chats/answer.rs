@@ -1,0 +1,438 @@
+//! The answer pipeline: question, passages, model, stream, checked citations, one audit entry.
+//!
+//! Text goes out in small sealed deltas. Before each, the row is asked whether it may still be written: the visitor was
+//! not erased (by generation) and the assistant is not paused. A second run begins anew with an `AnswerStarted` event,
+//! which voids what an earlier one wrote.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use consigne_foundation::{
+    Error, ErrorKind, Result, Scope, Timestamp,
+    audit::{self, Event},
+    id::{AnswerId, MessageId},
+    jobs::{ClaimedJob, JobHandler, Outcome},
+    plugins::Registry,
+    privacy::subjects,
+    store::{Store, WorkspaceTx},
+    vault::Key,
+};
+use consigne_sdk::{ChatDelta, ChatRequest, ChatStream, PromptPassage};
+use futures::StreamExt;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::{
+    AnswerOutcome, answer_place,
+    citations::{self, Citation, MarkerFilter},
+    events::{self, Happening},
+    follow_up, message_place, phrases,
+    prompt::{self, Turn},
+};
+use crate::{
+    assistants::{self, Assistant},
+    entity::{answers as table, messages as message_table},
+    knowledge::{Found, Knowledge, language, parse, search},
+};
+
+pub(crate) const JOB: &str = "answer";
+
+/// Text waits this long for more of it, so that a token is not a transaction.
+const FLUSH_EVERY: Duration = Duration::from_millis(60);
+/// A silent model is asked this often, in flushes, whether the answer is still wanted.
+const CHECK_EVERY: u32 = 8;
+const MOST_TOKENS: u32 = 1_024;
+/// Characters of passages that go into a prompt: some 4,000 tokens.
+const PASSAGE_BUDGET: usize = 16_000;
+const HISTORY_TURNS: u64 = 3;
+
+/// Who processed an answer, where, and what they keep: the facts of the route that served it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Disclosure {
+    /// The plugin.
+    pub plugin: String,
+    /// The model.
+    pub model: String,
+    /// Who operates it.
+    pub operator: String,
+    /// Where: `LOCAL`, `EEA`, an ISO 3166-1 code, or `UNDECLARED`.
+    pub region: String,
+    /// Under which transfer safeguard.
+    pub safeguard: String,
+    /// What they keep: `NONE`, `WITH_SOURCE`, a number of days, or `UNDECLARED`.
+    pub retention: String,
+}
+
+/// What is counted of answers; numbers only.
+pub trait AnswerMeter: Send + Sync {
+    /// An answer ended. Times count from the question.
+    fn answered(&self, outcome: &'static str, first_text: Option<Duration>, whole: Duration);
+}
+
+/// Makes answers.
+pub struct AnswerHandler {
+    /// Passages come from here.
+    pub knowledge: Knowledge,
+    /// Models come from here.
+    pub registry: Arc<Registry>,
+    /// Counts.
+    pub meter: Arc<dyn AnswerMeter>,
+}
+
+#[async_trait]
+impl JobHandler for AnswerHandler {
+    fn kind(&self) -> &'static str {
+        JOB
+    }
+
+    fn parallel(&self) -> usize {
+        16
+    }
+
+    /// A visitor waits: three tries within some seconds, then an honest failure.
+    fn max_attempts(&self) -> i64 {
+        3
+    }
+
+    async fn run(&self, job: &ClaimedJob) -> Result<Outcome> {
+        let id = AnswerId(job.target);
+        match self.answer(&job.scope, id).await {
+            // The visitor was erased, or the answer with its chat: there is nobody to answer.
+            Err(error) if matches!(error.kind(), ErrorKind::SubjectErased | ErrorKind::NotFound) => Ok(Outcome::Done),
+            Err(error) if error.kind() == ErrorKind::Disabled => {
+                self.fail(&job.scope, id, "ASSISTANT_PAUSED").await?;
+                Ok(Outcome::Done)
+            }
+            other => other.map(|()| Outcome::Done),
+        }
+    }
+
+    async fn give_up(&self, job: &ClaimedJob, error: &Error) -> Result<()> {
+        let code = match error.kind() {
+            ErrorKind::Unavailable | ErrorKind::RateLimited => "TEMPORARILY_UNAVAILABLE",
+            ErrorKind::Misconfigured | ErrorKind::Forbidden => "MODEL_MISCONFIGURED",
+            _ => "INTERNAL",
+        };
+        match self.fail(&job.scope, AnswerId(job.target), code).await {
+            Err(error) if matches!(error.kind(), ErrorKind::SubjectErased | ErrorKind::NotFound) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+impl AnswerHandler {
+    fn store(&self) -> &Store {
+        &self.knowledge.store
+    }
+
+    async fn answer(&self, scope: &Scope, id: AnswerId) -> Result<()> {
+        let Some(run) = self.begin(scope, id).await? else { return Ok(()) };
+        let language = self.language_of(&run);
+        let earlier = run.history.last().map(|turn| turn.question.as_str());
+        let question = follow_up::stand_alone(&run.question, language, earlier);
+        let passages = self.passages(scope, &run.assistant, &question, language).await?;
+        let model = self.registry.chat_model(scope, self.store(), &run.assistant.chat_model).await?;
+        let disclosure = self.disclosure(scope, &run.assistant.chat_model, model.model_name()).await?;
+        let embedder = self.registry.embedder()?;
+        let threshold = run.assistant.answer_threshold.map_or(embedder.model().answer_threshold, |t| t as f32);
+        let given: Vec<PromptPassage> = passages.iter().zip(1..).map(|(found, index)| prompt_passage(found, index)).collect();
+        let request = ChatRequest {
+            messages: prompt::render(&run.assistant, language, &given, &run.history, &run.question),
+            question,
+            language: language.map(str::to_owned),
+            passages: given,
+            max_tokens: MOST_TOKENS,
+            answer_threshold: threshold,
+            embedder,
+        };
+        let mut writer = Writer::new(self.store(), scope, &run);
+        // Without a passage there is nothing to answer from; no model is asked.
+        let text = if passages.is_empty() { None } else { writer.write_all(model.answer(request), passages.len()).await? };
+        let cited = text.as_deref().map(|text| citations::cite(text, &passages)).unwrap_or_default();
+        let first_text = writer.first_text;
+        let (text, outcome) = match text {
+            Some(text) if !cited.is_empty() => (text, AnswerOutcome::Answered),
+            // What cites nothing cannot be checked, so it does not count as an answer from the knowledge.
+            Some(text) => (text, AnswerOutcome::NotInKnowledge),
+            None => {
+                let said = self.no_answer(&run.assistant, language);
+                writer.say(&said).await?;
+                (said, AnswerOutcome::NotInKnowledge)
+            }
+        };
+        self.complete(scope, &run, &text, outcome, cited, &disclosure).await?;
+        let since = |at: Timestamp| Duration::from_millis((at.0 - run.row.created_at.0).unsigned_abs());
+        self.meter.answered(outcome.name(), first_text.map(since), since(self.store().now()));
+        Ok(())
+    }
+
+    /// Opens the run: the question, what came before, and the event that voids an earlier attempt. `None` where the
+    /// answer is finished already.
+    async fn begin(&self, scope: &Scope, id: AnswerId) -> Result<Option<AnswerRun>> {
+        let store = self.store();
+        let tx = store.write(scope).await?;
+        let row = table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?.ok_or_else(|| Error::not_found("answer"))?;
+        if row.status == "COMPLETED" || row.status == "FAILED" {
+            return Ok(None);
+        }
+        let key = store.vault().subject_key(scope.workspace(), row.subject_id).await?;
+        require_wanted(&tx, &row).await?;
+        let assistant = assistants::find(&tx, row.assistant_id).await?;
+        let question = message_table::Entity::find_by_id((scope.workspace(), row.question_id)).one(tx.db()).await?;
+        let question = question.ok_or_else(|| Error::not_found("message"))?;
+        let question = key.open_text(&message_place(&question), &question.text_sealed)?;
+        let history = history(&tx, &key, &row).await?;
+        table::Entity::update_many()
+            .col_expr(table::Column::Status, Expr::value("STREAMING"))
+            .col_expr(table::Column::Attempts, Expr::col(table::Column::Attempts).add(1))
+            .filter(table::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(table::Column::Id.eq(id))
+            .exec(tx.db())
+            .await?;
+        events::append(&tx, &key, row.chat_id, row.subject_id, &Happening::AnswerStarted(id)).await?;
+        tx.commit().await?;
+        Ok(Some(AnswerRun { row, key, assistant, question, history }))
+    }
+
+    fn language_of(&self, run: &AnswerRun) -> Option<&'static str> {
+        let allowed: Vec<&str> = run.assistant.languages.iter().map(String::as_str).collect();
+        language::detect_among(&run.question, &allowed)
+    }
+
+    async fn passages(&self, scope: &Scope, assistant: &Assistant, question: &str, language: Option<&str>) -> Result<Vec<Found>> {
+        let most = usize::try_from(assistant.passages).unwrap_or(1);
+        let mut found = search::nearest(scope, &self.knowledge, question, language, most).await?;
+        let mut left = PASSAGE_BUDGET;
+        found.retain(|f| {
+            let fits = f.text.len() <= left;
+            left = left.saturating_sub(f.text.len());
+            fits
+        });
+        Ok(found)
+    }
+
+    fn no_answer(&self, assistant: &Assistant, language: Option<&str>) -> String {
+        let spoken = language.or(assistant.languages.first().map(String::as_str));
+        assistant.no_answer_text.clone().unwrap_or_else(|| phrases::not_in_knowledge(spoken, assistant.offers_person))
+    }
+
+    async fn disclosure(&self, scope: &Scope, plugin: &str, model: &str) -> Result<Disclosure> {
+        let enabled = self.registry.list(scope, self.store()).await?;
+        let served = enabled.into_iter().find(|p| p.manifest.id == plugin).ok_or_else(|| Error::not_found("plugin"))?;
+        let processing = served.processing;
+        Ok(Disclosure {
+            plugin: plugin.to_owned(),
+            model: model.to_owned(),
+            operator: processing.operator,
+            region: processing.region.code(),
+            safeguard: processing.safeguard.code().to_owned(),
+            retention: processing.retention.code(),
+        })
+    }
+
+    async fn complete(&self, scope: &Scope, run: &AnswerRun, text: &str, outcome: AnswerOutcome, cited: Vec<Citation>, disclosure: &Disclosure) -> Result<()> {
+        let store = self.store();
+        let workspace_key = store.vault().workspace_key(scope.workspace()).await?;
+        let disclosure = serde_json::to_string(disclosure).map_err(|e| Error::internal("a disclosure").because(e))?;
+        let tx = store.write(scope).await?;
+        require_wanted(&tx, &run.row).await?;
+        let cited = citations::keep_true(&tx, &workspace_key, cited).await?;
+        // Another worker may have finished it while this one was held up.
+        let completed = table::Entity::update_many()
+            .col_expr(table::Column::Status, Expr::value("COMPLETED"))
+            .col_expr(table::Column::Outcome, Expr::value(outcome.name()))
+            .col_expr(table::Column::TextSealed, Expr::value(run.key.seal_text(&answer_place(&run.row), text)))
+            .col_expr(table::Column::Disclosure, Expr::value(disclosure))
+            .col_expr(table::Column::CompletedAt, Expr::value(store.now()))
+            .filter(table::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(table::Column::Id.eq(run.row.id))
+            .filter(table::Column::Status.eq("STREAMING"))
+            .exec(tx.db())
+            .await?;
+        if completed.rows_affected == 0 {
+            return Ok(());
+        }
+        citations::store(&tx, &run.key, run.row.id, run.row.subject_id, &cited).await?;
+        events::append(&tx, &run.key, run.row.chat_id, run.row.subject_id, &Happening::AnswerCompleted(run.row.id)).await?;
+        audit::append(scope, &tx, Event::new("question.answered").target("answer", run.row.id.0).detail("outcome", outcome.name())).await?;
+        tx.commit().await
+    }
+
+    async fn fail(&self, scope: &Scope, id: AnswerId, code: &str) -> Result<()> {
+        let store = self.store();
+        let tx = store.write(scope).await?;
+        let row = table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?.ok_or_else(|| Error::not_found("answer"))?;
+        if row.status == "COMPLETED" || row.status == "FAILED" {
+            return Ok(());
+        }
+        let key = store.vault().subject_key(scope.workspace(), row.subject_id).await?;
+        subjects::require_generation(&tx, row.subject_id, row.subject_generation).await?;
+        table::Entity::update_many()
+            .col_expr(table::Column::Status, Expr::value("FAILED"))
+            .col_expr(table::Column::FailureCode, Expr::value(code))
+            .col_expr(table::Column::CompletedAt, Expr::value(store.now()))
+            .filter(table::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(table::Column::Id.eq(id))
+            .exec(tx.db())
+            .await?;
+        events::append(&tx, &key, row.chat_id, row.subject_id, &Happening::AnswerFailed(id)).await?;
+        audit::append(scope, &tx, Event::new("question.unanswered").target("answer", id.0).detail("code", code)).await?;
+        tx.commit().await?;
+        let whole = Duration::from_millis((store.now().0 - row.created_at.0).unsigned_abs());
+        self.meter.answered("FAILED", None, whole);
+        Ok(())
+    }
+}
+
+/// An answer being made.
+struct AnswerRun {
+    row: table::Model,
+    key: Key,
+    assistant: Assistant,
+    question: String,
+    history: Vec<Turn>,
+}
+
+/// Refuses once the visitor is erased or the assistant is paused.
+async fn require_wanted(tx: &WorkspaceTx, row: &table::Model) -> Result<()> {
+    subjects::require_generation(tx, row.subject_id, row.subject_generation).await?;
+    assistants::require_awake(tx, row.assistant_id).await?;
+    Ok(())
+}
+
+/// The last turns before the question, oldest first.
+async fn history(tx: &WorkspaceTx, key: &Key, row: &table::Model) -> Result<Vec<Turn>> {
+    let mut earlier = table::Entity::find()
+        .filter(table::Column::WorkspaceId.eq(tx.workspace()))
+        .filter(table::Column::ChatId.eq(row.chat_id))
+        .filter(table::Column::Id.lt(row.id))
+        .order_by_desc(table::Column::Id)
+        .limit(HISTORY_TURNS)
+        .all(tx.db())
+        .await?;
+    earlier.reverse();
+    let ids: Vec<MessageId> = earlier.iter().map(|a| a.question_id).collect();
+    let questions = message_table::Entity::find()
+        .filter(message_table::Column::WorkspaceId.eq(tx.workspace()))
+        .filter(message_table::Column::Id.is_in(ids))
+        .all(tx.db())
+        .await?;
+    let mut turns = Vec::new();
+    for answer in &earlier {
+        let Some(question) = questions.iter().find(|q| q.id == answer.question_id) else { continue };
+        turns.push(Turn {
+            question: key.open_text(&message_place(question), &question.text_sealed)?,
+            answer: answer.text_sealed.as_ref().map(|sealed| key.open_text(&answer_place(answer), sealed)).transpose()?,
+        });
+    }
+    Ok(turns)
+}
+
+fn prompt_passage(found: &Found, index: u32) -> PromptPassage {
+    let mut title = found.title.clone();
+    for heading in &found.headings {
+        title.push_str(" > ");
+        title.push_str(heading);
+    }
+    PromptPassage { index, title, text: found.text.clone(), language: found.language.clone(), score: found.score }
+}
+
+/// Writes deltas while a model speaks.
+struct Writer<'a> {
+    store: &'a Store,
+    scope: &'a Scope,
+    run: &'a AnswerRun,
+    waiting: String,
+    ticks: u32,
+    first_text: Option<Timestamp>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(store: &'a Store, scope: &'a Scope, run: &'a AnswerRun) -> Self {
+        Self { store, scope, run, waiting: String::new(), ticks: 0, first_text: None }
+    }
+
+    /// All that the model says, or `None` where it finds no answer in the passages. Dropping the stream cancels the call.
+    async fn write_all(
+        &mut self,
+        call: impl Future<Output = consigne_sdk::Result<ChatStream>>,
+        passages: usize,
+    ) -> Result<Option<String>> {
+        let mut beat = interval(FLUSH_EVERY);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut call = pin!(call);
+        let mut stream = loop {
+            tokio::select! {
+                stream = &mut call => break stream?,
+                _ = beat.tick() => {}
+            }
+            self.on_beat().await?;
+        };
+        let mut filter = MarkerFilter::new(passages);
+        let mut text = String::new();
+        while let Some(delta) = self.next(&mut stream, &mut beat).await? {
+            match delta {
+                ChatDelta::Text(piece) => {
+                    let shown = filter.push(&parse::clean::clean(&piece));
+                    text.push_str(&shown);
+                    self.waiting.push_str(&shown);
+                    if self.first_text.is_none() && !self.waiting.trim().is_empty() {
+                        self.flush().await?;
+                    }
+                }
+                ChatDelta::NotInKnowledge => return Ok(None),
+                ChatDelta::Usage { .. } => {}
+            }
+        }
+        let rest = filter.finish();
+        text.push_str(&rest);
+        self.waiting.push_str(&rest);
+        self.flush().await?;
+        Ok((!text.trim().is_empty()).then_some(text))
+    }
+
+    /// The next delta. Between deltas what waits is written, and the row is asked whether the answer is still wanted.
+    async fn next(&mut self, stream: &mut ChatStream, beat: &mut Interval) -> Result<Option<ChatDelta>> {
+        loop {
+            tokio::select! {
+                biased;
+                _ = beat.tick() => {}
+                delta = stream.next() => return Ok(delta.transpose()?),
+            }
+            self.on_beat().await?;
+        }
+    }
+
+    async fn on_beat(&mut self) -> Result<()> {
+        self.ticks += 1;
+        if !self.waiting.is_empty() {
+            return self.flush().await;
+        }
+        if self.ticks % CHECK_EVERY == 0 {
+            let tx = self.store.read(self.scope).await?;
+            require_wanted(&tx, &self.run.row).await?;
+        }
+        Ok(())
+    }
+
+    async fn say(&mut self, text: &str) -> Result<()> {
+        self.waiting.push_str(text);
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let text = std::mem::take(&mut self.waiting);
+        let row = &self.run.row;
+        let tx = self.store.write(self.scope).await?;
+        require_wanted(&tx, row).await?;
+        events::append(&tx, &self.run.key, row.chat_id, row.subject_id, &Happening::AnswerDelta(row.id, text)).await?;
+        tx.commit().await?;
+        self.first_text.get_or_insert(self.store.now());
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! What happened in a chat, in order: the log that a subscription replays.
+//!
+//! Every event has a number that counts up within its chat without a gap, given in the transaction that writes it. The
+//! text of a delta is sealed under the visitor's key.
+
+use consigne_foundation::{
+    Error, Result, Timestamp,
+    id::{AnswerId, ChatId, MessageId, SubjectId},
+    store::{Notice, Topic, WorkspaceTx},
+    vault::{Key, Place},
+};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
+use uuid::Uuid;
+
+use crate::entity::chat_events as table;
+
+/// An event, with its number.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ChatEvent {
+    /// Counts from 1 within the chat; pass it as `after` to resume behind it.
+    pub seq: i64,
+    /// Happened at.
+    pub at: Timestamp,
+    /// What happened.
+    pub what: Happening,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// A message was posted.
+    MessagePosted(MessageId),
+    /// An answer begins, or begins anew: text of an earlier attempt is void.
+    AnswerStarted(AnswerId),
+    /// More text of an answer.
+    AnswerDelta(AnswerId, String),
+    /// An answer is complete.
+    AnswerCompleted(AnswerId),
+    /// An answer was given up.
+    AnswerFailed(AnswerId),
+}
+
+impl Happening {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::MessagePosted(_) => "MESSAGE_POSTED",
+            Self::AnswerStarted(_) => "ANSWER_STARTED",
+            Self::AnswerDelta(..) => DELTA,
+            Self::AnswerCompleted(_) => "ANSWER_COMPLETED",
+            Self::AnswerFailed(_) => "ANSWER_FAILED",
+        }
+    }
+
+    fn target(&self) -> Uuid {
+        match self {
+            Self::MessagePosted(id) => id.0,
+            Self::AnswerStarted(id) | Self::AnswerDelta(id, _) | Self::AnswerCompleted(id) | Self::AnswerFailed(id) => id.0,
+        }
+    }
+}
+
+/// The kind of rows that hold text for a while only.
+pub(crate) const DELTA: &str = "ANSWER_DELTA";
+
+/// Appends an event and tells who listens.
+pub(crate) async fn append(tx: &WorkspaceTx, key: &Key, chat: ChatId, subject: SubjectId, what: &Happening) -> Result<i64> {
+    let now = tx.store().now();
+    let next = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "UPDATE chats SET last_seq = last_seq + 1, updated_at = $1 WHERE workspace_id = $2 AND id = $3 RETURNING last_seq",
+        [now.0.into(), tx.workspace().into(), chat.into()],
+    );
+    let row = tx.query_one_raw(next).await?.ok_or_else(|| Error::not_found("chat"))?;
+    let seq: i64 = row.try_get("", "last_seq")?;
+    let payload = match what {
+        Happening::AnswerDelta(_, text) => Some(key.seal_text(&place(tx, chat, seq), text)),
+        _ => None,
+    };
+    let row = table::ActiveModel {
+        workspace_id: Set(tx.workspace()),
+        chat_id: Set(chat),
+        seq: Set(seq),
+        subject_id: Set(subject),
+        kind: Set(what.kind().to_owned()),
+        target_id: Set(Some(what.target())),
+        payload_sealed: Set(payload),
+        created_at: Set(now),
+    };
+    table::Entity::insert(row).exec_without_returning(tx.db()).await?;
+    tx.notify(Notice { topic: Topic::Chat, id: chat.0 });
+    Ok(seq)
+}
+
+/// Events behind `after`, in order, at most `limit`.
+pub(crate) async fn read(tx: &WorkspaceTx, key: &Key, chat: ChatId, after: i64, limit: u64) -> Result<Vec<ChatEvent>> {
+    let rows = table::Entity::find()
+        .filter(table::Column::WorkspaceId.eq(tx.workspace()))
+        .filter(table::Column::ChatId.eq(chat))
+        .filter(table::Column::Seq.gt(after))
+        .order_by_asc(table::Column::Seq)
+        .limit(limit)
+        .all(tx.db())
+        .await?;
+    rows.into_iter().map(|row| open(tx, key, row)).collect()
+}
+
+fn open(tx: &WorkspaceTx, key: &Key, row: table::Model) -> Result<ChatEvent> {
+    let target = row.target_id.ok_or_else(|| Error::internal("an event without a target"))?;
+    let what = match row.kind.as_str() {
+        "MESSAGE_POSTED" => Happening::MessagePosted(MessageId(target)),
+        "ANSWER_STARTED" => Happening::AnswerStarted(AnswerId(target)),
+        DELTA => {
+            let sealed = row.payload_sealed.unwrap_or_default();
+            Happening::AnswerDelta(AnswerId(target), key.open_text(&place(tx, row.chat_id, row.seq), &sealed)?)
+        }
+        "ANSWER_COMPLETED" => Happening::AnswerCompleted(AnswerId(target)),
+        "ANSWER_FAILED" => Happening::AnswerFailed(AnswerId(target)),
+        other => return Err(Error::internal(format!("an event of unknown kind {other}"))),
+    };
+    Ok(ChatEvent { seq: row.seq, at: row.created_at, what })
+}
+
+fn place(tx: &WorkspaceTx, chat: ChatId, seq: i64) -> Place {
+    Place::new(tx.workspace(), "chat_events", "payload_sealed", chat.0).part(seq)
+}

@@ -1,0 +1,11 @@
+//! One entity per table of this crate.
+
+pub mod answers;
+pub mod assistants;
+pub mod chat_events;
+pub mod chats;
+pub mod citations;
+pub mod documents;
+pub mod messages;
+pub mod passages;
+pub mod uploads;

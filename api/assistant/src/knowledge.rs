@@ -1,0 +1,59 @@
+//! A customer's knowledge: documents go in as bytes and come out as passages that can be found.
+//!
+//! Reading order: [`uploads`] (bytes in), [`documents`], [`ingest`] ([`parse`], [`chunk`], embed), [`search`].
+//!
+//! Passages and their vectors live sealed in the database, which is the truth; an index is derived from it and is
+//! brought in step by [`search::sync`].
+
+pub mod chunk;
+pub mod deletion;
+pub mod documents;
+pub mod ingest;
+pub mod language;
+pub mod parse;
+pub mod progress;
+pub mod sandbox;
+pub mod search;
+pub mod sweep;
+pub mod uploads;
+
+use std::{collections::HashMap, sync::Arc};
+
+use consigne_foundation::{blobs::Blobs, plugins::Registry, store::Store};
+use consigne_sdk::Partition;
+use tokio::sync::Mutex;
+
+pub use self::{
+    documents::{Document, DocumentState},
+    sandbox::Sandbox,
+    search::Found,
+    uploads::Upload,
+};
+
+/// What knowledge works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Knowledge {
+    pub(crate) store: Store,
+    pub(crate) blobs: Blobs,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) limits: KnowledgeLimits,
+    /// One fill of an index partition at a time.
+    pub(crate) syncing: Arc<Mutex<HashMap<Partition, Arc<Mutex<()>>>>>,
+}
+
+/// Limits of what is taken in.
+#[derive(Debug, Clone, Copy)]
+pub struct KnowledgeLimits {
+    /// Largest document, in bytes.
+    pub document_bytes: u64,
+    /// Documents ingested at once in one process.
+    pub parallel_ingests: usize,
+}
+
+impl Knowledge {
+    /// Knowledge over these parts.
+    pub fn new(store: Store, blobs: Blobs, registry: Arc<Registry>, sandbox: Sandbox, limits: KnowledgeLimits) -> Self {
+        Self { store, blobs, registry, sandbox: Arc::new(sandbox), limits, syncing: Arc::default() }
+    }
+}

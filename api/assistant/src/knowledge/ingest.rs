@@ -1,0 +1,355 @@
+//! Ingest: from a stored file to passages that can be found. Each step may be repeated.
+//!
+//! New passages are staged under the document's version with a knowledge version of 0, which no search sees. When all
+//! are there, one transaction makes them visible and takes the old ones away. A worker that dies goes on where the
+//! staged passages end, and embeds none of them again.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use consigne_foundation::{
+    Error, Result, Scope,
+    audit::{self, Event},
+    error::ErrorKind,
+    id::{DocumentId, PassageId},
+    jobs::{ClaimedJob, JobHandler, NewJob, Outcome},
+    store::WorkspaceTx,
+    vault::{Key, Place},
+    workspaces,
+};
+use consigne_sdk::{EmbedKind, Embedder, Fingerprint};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
+
+use super::{
+    Knowledge,
+    chunk::{self, Chunk, ChunkOptions},
+    documents::{self, DocumentStage, DocumentState},
+    language,
+    parse::ParseFailure,
+    search,
+};
+use crate::entity::{documents as document_table, passages as table};
+
+const JOB: &str = "ingest";
+
+/// Passages embedded and stored in one step.
+const STEP: usize = 16;
+
+/// The job that ingests a document.
+pub(crate) fn job(document: DocumentId) -> NewJob {
+    NewJob::new(JOB, document.0)
+}
+
+/// Ingests documents.
+pub struct IngestHandler(pub Knowledge);
+
+#[async_trait]
+impl JobHandler for IngestHandler {
+    fn kind(&self) -> &'static str {
+        JOB
+    }
+
+    fn parallel(&self) -> usize {
+        self.0.limits.parallel_ingests
+    }
+
+    async fn run(&self, job: &ClaimedJob) -> Result<Outcome> {
+        let id = DocumentId(job.target);
+        let row = {
+            let tx = self.0.store.read(&job.scope).await?;
+            match documents::find(&tx, id).await {
+                Ok(row) if row.state == DocumentState::Pending.name() => row,
+                Ok(_) => return Ok(Outcome::Done),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Outcome::Done),
+                Err(error) => return Err(error),
+            }
+        };
+        let run = Run { knowledge: &self.0, scope: &job.scope, row };
+        match run.all().await {
+            Ok(()) => Ok(Outcome::Done),
+            // Deleted or replaced meanwhile: there is a job for that, or nothing to do.
+            Err(Stopped::Superseded) => Ok(Outcome::Done),
+            Err(Stopped::Failed(code, message)) => {
+                run.fail(&code, &message).await?;
+                Ok(Outcome::Done)
+            }
+            Err(Stopped::Error(error)) => Err(error),
+        }
+    }
+
+    async fn give_up(&self, job: &ClaimedJob, error: &Error) -> Result<()> {
+        let row = {
+            let tx = self.0.store.read(&job.scope).await?;
+            documents::find(&tx, DocumentId(job.target)).await?
+        };
+        let run = Run { knowledge: &self.0, scope: &job.scope, row };
+        let message = match error.kind() {
+            ErrorKind::Unavailable => "A part that is needed was down for too long. Retry the job when it is back.",
+            _ => "The document could not be processed. The operator finds the reason in the log; retry the job after mending it.",
+        };
+        run.fail("INTERNAL", message).await
+    }
+}
+
+/// Why a run ended before its end.
+enum Stopped {
+    /// The document was deleted or replaced meanwhile.
+    Superseded,
+    /// The document cannot be used.
+    Failed(String, String),
+    /// A part failed; the job decides whether to try again.
+    Error(Error),
+}
+
+impl Stopped {
+    fn unreadable(failure: ParseFailure) -> Self {
+        if failure.is_retryable() {
+            return Self::Error(Error::new(ErrorKind::Unavailable, "No process could be had to read the document in."));
+        }
+        let code = serde_json::to_value(failure.code).ok().and_then(|v| v.as_str().map(str::to_owned));
+        Self::Failed(code.unwrap_or_default(), failure.message)
+    }
+}
+
+impl<E: Into<Error>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+struct Run<'a> {
+    knowledge: &'a Knowledge,
+    scope: &'a Scope,
+    row: document_table::Model,
+}
+
+impl Run<'_> {
+    async fn all(&self) -> Result<(), Stopped> {
+        let embedder = self.knowledge.registry.embedder()?;
+        self.stage(DocumentStage::Parsing, []).await?;
+        let chunks = self.read(embedder.as_ref()).await?;
+        let total = i64::try_from(chunks.len()).unwrap_or(i64::MAX);
+        let staged = self.staged().await?;
+        self.stage(DocumentStage::Embedding, [
+            (document_table::Column::PassagesTotal, Expr::value(total)),
+            (document_table::Column::PassagesDone, Expr::value(i64::try_from(staged).unwrap_or(0))),
+        ])
+        .await?;
+        for (step, some) in chunks.chunks(STEP).enumerate() {
+            let first = step * STEP;
+            if first + some.len() > staged {
+                let skip = staged.saturating_sub(first);
+                self.store_step(embedder.as_ref(), first + skip, &some[skip..]).await?;
+            }
+        }
+        self.publish(total).await?;
+        search::sync(self.scope, self.knowledge).await?;
+        Ok(())
+    }
+
+    /// Title, language and chunks of the file. Deterministic, so that a second run finds the same.
+    async fn read(&self, embedder: &dyn Embedder) -> Result<Vec<Chunk>, Stopped> {
+        let key = self.key().await?;
+        let limit = self.knowledge.limits.document_bytes;
+        let bytes = self.knowledge.blobs.read(&key, self.scope.workspace(), &self.row.blob_key, limit).await?;
+        let parsed = self
+            .knowledge
+            .sandbox
+            .parse(&self.row.media_type, &self.row.file_name, bytes.as_slice())
+            .await
+            .map_err(Stopped::unreadable)?;
+        let chunks = chunk::chunk(&parsed.blocks, embedder, ChunkOptions::default()).await.map_err(Error::from)?;
+        if chunks.is_empty() {
+            let message = "There is no text in this document that could be read.";
+            return Err(Stopped::Failed("NO_TEXT".to_owned(), message.to_owned()));
+        }
+        let title = parsed.title.filter(|t| !t.trim().is_empty()).unwrap_or_else(|| self.row.file_name.clone());
+        let title: String = title.trim().chars().take(200).collect();
+        let main_language = parsed.language.or_else(|| main_language(&chunks));
+        self.stage(DocumentStage::Parsing, [
+            (document_table::Column::Title, Expr::value(title)),
+            (document_table::Column::Language, Expr::value(main_language)),
+        ])
+        .await?;
+        Ok(chunks)
+    }
+
+    /// Embeds and stores some passages, from this ordinal on. One whose text is known keeps its vector.
+    async fn store_step(&self, embedder: &dyn Embedder, first: usize, chunks: &[Chunk]) -> Result<(), Stopped> {
+        let store = &self.knowledge.store;
+        let workspace = self.scope.workspace();
+        let key = self.key().await?;
+        let model = embedder.model().fingerprint;
+        let mut texts = Vec::with_capacity(chunks.len());
+        let mut hashes = Vec::with_capacity(chunks.len());
+        for chunk in chunks {
+            let text = chunk.embedded_text();
+            hashes.push(store.vault().content_hash(workspace, text.as_bytes()).await?);
+            texts.push(text);
+        }
+        let known = self.known_vectors(&key, &hashes, model).await?;
+        let missing: Vec<String> =
+            texts.iter().zip(&hashes).filter(|(_, hash)| !known.contains_key(*hash)).map(|(text, _)| text.clone()).collect();
+        let mut fresh = embedder.embed(EmbedKind::Passage, missing).await.map_err(Error::from)?.into_iter();
+        let mut rows = Vec::with_capacity(chunks.len());
+        let mut reused = 0;
+        for ((chunk, hash), ordinal) in chunks.iter().zip(hashes).zip(first..) {
+            let vector = match known.get(&hash) {
+                Some(vector) => {
+                    reused += 1;
+                    vector.clone()
+                }
+                None => fresh.next().ok_or_else(|| Error::internal("the embedder answered too few vectors"))?,
+            };
+            rows.push(self.seal(&key, chunk, hash, model, ordinal, &vector));
+        }
+        let stored = i64::try_from(rows.len()).unwrap_or(0);
+        let tx = store.write(self.scope).await?;
+        let changed = documents::change(&tx, self.row.id, self.row.version, [
+            (document_table::Column::PassagesDone, Expr::col(document_table::Column::PassagesDone).add(stored)),
+            (document_table::Column::PassagesReused, Expr::col(document_table::Column::PassagesReused).add(reused)),
+        ])
+        .await?;
+        if !changed {
+            return Err(Stopped::Superseded);
+        }
+        table::Entity::insert_many(rows).exec_without_returning(tx.db()).await.map_err(Error::from)?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    fn seal(&self, key: &Key, chunk: &Chunk, hash: Vec<u8>, model: Fingerprint, ordinal: usize, vector: &[f32]) -> table::ActiveModel {
+        let workspace = self.scope.workspace();
+        let id = PassageId::new(self.knowledge.store.clock());
+        let place = |column| Place::new(workspace, "passages", column, id.0);
+        table::ActiveModel {
+            workspace_id: Set(workspace),
+            id: Set(id),
+            document_id: Set(self.row.id),
+            document_version: Set(self.row.version),
+            ordinal: Set(i64::try_from(ordinal).unwrap_or(i64::MAX)),
+            content_hash: Set(hash),
+            model_fingerprint: Set(model.0.to_vec()),
+            tokens: Set(i64::try_from(chunk.tokens).unwrap_or(i64::MAX)),
+            language: Set(chunk.language.clone()),
+            page: Set(chunk.page.map(i64::from)),
+            text_sealed: Set(key.seal_text(&place("text_sealed"), &chunk.text)),
+            headings_sealed: Set(key.seal_text(&place("headings_sealed"), &chunk.headings.join("\n"))),
+            vector_sealed: Set(key.seal(&place("vector_sealed"), &search::vector_bytes(vector))),
+            knowledge_version: Set(0),
+        }
+    }
+
+    /// Vectors of the workspace's passages with these hashes, by hash.
+    async fn known_vectors(&self, key: &Key, hashes: &[Vec<u8>], model: Fingerprint) -> Result<HashMap<Vec<u8>, Vec<f32>>> {
+        let tx = self.knowledge.store.read(self.scope).await?;
+        let rows = table::Entity::find()
+            .filter(table::Column::WorkspaceId.eq(self.scope.workspace()))
+            .filter(table::Column::ContentHash.is_in(hashes.iter().cloned()))
+            .filter(table::Column::ModelFingerprint.eq(model.0.to_vec()))
+            .all(tx.db())
+            .await?;
+        let mut known = HashMap::new();
+        for row in rows {
+            if !known.contains_key(&row.content_hash) {
+                let vector = search::open_vector(key, &row)?;
+                known.insert(row.content_hash, vector);
+            }
+        }
+        Ok(known)
+    }
+
+    /// Makes the staged passages visible and takes the earlier version's away, for searchers at once.
+    async fn publish(&self, total: i64) -> Result<(), Stopped> {
+        let tx = self.knowledge.store.write(self.scope).await?;
+        let changed = documents::change(&tx, self.row.id, self.row.version, [
+            (document_table::Column::State, Expr::value(DocumentState::Ready.name())),
+            (document_table::Column::Stage, Expr::value(DocumentStage::Done.name())),
+            (document_table::Column::PassagesDone, Expr::value(total)),
+        ])
+        .await?;
+        if !changed {
+            return Err(Stopped::Superseded);
+        }
+        let version = workspaces::next_knowledge_version(&tx).await?;
+        table::Entity::delete_many()
+            .filter(table::Column::WorkspaceId.eq(self.scope.workspace()))
+            .filter(table::Column::DocumentId.eq(self.row.id))
+            .filter(table::Column::DocumentVersion.ne(self.row.version))
+            .exec(tx.db())
+            .await
+            .map_err(Error::from)?;
+        table::Entity::update_many()
+            .col_expr(table::Column::KnowledgeVersion, Expr::value(version))
+            .filter(table::Column::WorkspaceId.eq(self.scope.workspace()))
+            .filter(table::Column::DocumentId.eq(self.row.id))
+            .exec(tx.db())
+            .await
+            .map_err(Error::from)?;
+        let event = Event::new("document.ready").target("document", self.row.id.0).detail("passages", total);
+        audit::append(self.scope, &tx, event).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Says on the row that this version cannot be used. Staged passages go; an earlier version stays findable.
+    async fn fail(&self, code: &str, message: &str) -> Result<()> {
+        let tx = self.knowledge.store.write(self.scope).await?;
+        let changed = documents::change(&tx, self.row.id, self.row.version, [
+            (document_table::Column::State, Expr::value(DocumentState::Failed.name())),
+            (document_table::Column::Stage, Expr::value(DocumentStage::Done.name())),
+            (document_table::Column::FailureCode, Expr::value(code)),
+            (document_table::Column::FailureMessage, Expr::value(message)),
+        ])
+        .await?;
+        if changed {
+            self.drop_staged(&tx).await?;
+            let event = Event::new("document.failed").target("document", self.row.id.0).detail("code", code);
+            audit::append(self.scope, &tx, event).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn drop_staged(&self, tx: &WorkspaceTx) -> Result<()> {
+        table::Entity::delete_many()
+            .filter(table::Column::WorkspaceId.eq(self.scope.workspace()))
+            .filter(table::Column::DocumentId.eq(self.row.id))
+            .filter(table::Column::KnowledgeVersion.eq(0))
+            .exec(tx.db())
+            .await?;
+        Ok(())
+    }
+
+    async fn stage<const N: usize>(
+        &self,
+        stage: DocumentStage,
+        more: [(document_table::Column, sea_orm::sea_query::SimpleExpr); N],
+    ) -> Result<(), Stopped> {
+        let tx = self.knowledge.store.write(self.scope).await?;
+        let set = more.into_iter().chain([(document_table::Column::Stage, Expr::value(stage.name()))]);
+        let changed = documents::change(&tx, self.row.id, self.row.version, set).await?;
+        tx.commit().await?;
+        if changed { Ok(()) } else { Err(Stopped::Superseded) }
+    }
+
+    /// Passages of this version that an earlier run stored.
+    async fn staged(&self) -> Result<usize> {
+        let tx = self.knowledge.store.read(self.scope).await?;
+        let rows = table::Entity::find()
+            .filter(table::Column::WorkspaceId.eq(self.scope.workspace()))
+            .filter(table::Column::DocumentId.eq(self.row.id))
+            .filter(table::Column::DocumentVersion.eq(self.row.version))
+            .count(tx.db())
+            .await?;
+        Ok(usize::try_from(rows).unwrap_or(usize::MAX))
+    }
+
+    async fn key(&self) -> Result<Key> {
+        self.knowledge.store.vault().workspace_key(self.scope.workspace()).await
+    }
+}
+
+fn main_language(chunks: &[Chunk]) -> Option<String> {
+    let sample: String = chunks.iter().take(20).map(|c| c.text.as_str()).collect::<Vec<_>>().join("\n");
+    language::detect(&sample).map(str::to_owned)
+}

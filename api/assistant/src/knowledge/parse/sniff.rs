@@ -1,0 +1,111 @@
+//! What a document is: by its bytes first, then its name, then the declared type.
+
+use super::{FailureCode, ParseFailure, text};
+
+/// The formats that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A PDF.
+    Pdf,
+    /// A web page.
+    Html,
+    /// Markdown, CommonMark with the usual additions.
+    Markdown,
+    /// Rows of values: CSV and its like.
+    Table,
+    /// Plain text of any encoding.
+    Text,
+}
+
+/// The start of files that are certainly no text, by what a person calls them.
+const BINARIES: &[(&[u8], &str)] = &[
+    (b"PK\x03\x04", "a Word, Excel, PowerPoint, OpenDocument or ZIP file"),
+    (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "an old Word, Excel or PowerPoint file"),
+    (b"{\\rtf", "a rich text file"),
+    (b"%!PS", "a PostScript file"),
+    (b"\x89PNG", "a picture"),
+    (b"\xFF\xD8\xFF", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"II*\0", "a picture"),
+    (b"MM\0*", "a picture"),
+    (b"RIFF", "a picture, a sound or a film"),
+    (b"\x1F\x8B", "a compressed file"),
+    (b"BZh", "a compressed file"),
+    (b"\xFD7zXZ", "a compressed file"),
+    (b"7z\xBC\xAF", "a compressed file"),
+    (b"Rar!", "a compressed file"),
+    (b"\x28\xB5\x2F\xFD", "a compressed file"),
+    (b"\x7FELF", "a program"),
+    (b"MZ\x90", "a program"),
+    (b"ID3", "a sound"),
+    (b"OggS", "a sound or a film"),
+    (b"SQLite format 3\0", "a database"),
+];
+
+/// Decides, or refuses.
+pub fn format(media_type: &str, file_name: &str, bytes: &[u8]) -> Result<Format, ParseFailure> {
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let extension = file_name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
+    let named_pdf = media_type == "application/pdf" || extension == "pdf";
+
+    let start = first_visible(bytes);
+    if start.starts_with(b"%PDF-") {
+        return Ok(Format::Pdf);
+    }
+    // Readers accept a PDF whose header comes within the first kilobyte (ISO 32000-1, annex H.3.4.1).
+    let head = &bytes[..bytes.len().min(1024)];
+    if named_pdf && head.windows(5).any(|window| window == b"%PDF-") {
+        return Ok(Format::Pdf);
+    }
+    if let Some((_, name)) = BINARIES.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Err(unsupported(name));
+    }
+    if named_pdf {
+        let message = "The document is named a PDF and is none. Export it again and upload that.";
+        return Err(ParseFailure::new(FailureCode::Damaged, message));
+    }
+    if text::is_binary(bytes) {
+        return Err(unsupported("of an unknown kind"));
+    }
+    if begins_as_html(start) {
+        return Ok(Format::Html);
+    }
+    Ok(match (extension.as_str(), media_type.as_str()) {
+        ("md" | "markdown" | "mdown" | "mkd" | "mdx", _) => Format::Markdown,
+        ("html" | "htm" | "xhtml", _) => Format::Html,
+        ("csv" | "tsv", _) => Format::Table,
+        (_, "text/markdown" | "text/x-markdown") => Format::Markdown,
+        (_, "text/html" | "application/xhtml+xml") => Format::Html,
+        (_, "text/csv" | "text/tab-separated-values") => Format::Table,
+        _ => Format::Text,
+    })
+}
+
+/// The failure for a document that is not read at all, `name` saying what it is.
+pub fn unsupported(name: &str) -> ParseFailure {
+    let message = format!(
+        "The document is {name}, which is not read. Save it as PDF, HTML, Markdown or plain text and upload that."
+    );
+    ParseFailure::new(FailureCode::UnsupportedFormat, message)
+}
+
+fn first_visible(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    bytes.trim_ascii_start()
+}
+
+/// Whether it opens as a web page, behind any comments and XML declaration.
+fn begins_as_html(mut start: &[u8]) -> bool {
+    for _ in 0..16 {
+        let end: &[u8] = match start {
+            [b'<', b'!', b'-', b'-', ..] => b"-->",
+            [b'<', b'?', b'x', b'm', b'l', ..] => b"?>",
+            _ => break,
+        };
+        let Some(at) = start.windows(end.len()).position(|window| window == end) else { return false };
+        start = start[at + end.len()..].trim_ascii_start();
+    }
+    let tag: Vec<u8> = start.iter().take(14).map(u8::to_ascii_lowercase).collect();
+    tag.starts_with(b"<!doctype html")
+        || [&b"<html>"[..], b"<html ", b"<html\n", b"<html\r"].iter().any(|t| tag.starts_with(t))
+}

@@ -1,0 +1,233 @@
+//! Parsing in a process of its own, so that a hostile document fails alone and with a reason.
+//!
+//! [`Sandbox::parse`] starts `<program> parse-document`, writes a header line and the document to it, and reads one line
+//! of JSON back. [`run_child`] is what that subcommand does: it takes rights and resources from itself, then parses.
+//! The child has no environment, no arguments that say anything, the root folder for its own, and dies with the future
+//! that started it.
+//!
+//! Invariants, as absences:
+//! - Nothing of a document reaches a log: what the child writes to its error stream only sorts its death and is dropped.
+//! - The child writes no file, starts no process and keeps no core.
+
+mod child;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
+
+use super::parse::{FailureCode, ParseFailure, ParseLimits, ParsedDocument, too_large};
+
+pub use child::run_child;
+
+/// The hidden subcommand of the program that calls [`run_child`].
+pub const SUBCOMMAND: &str = "parse-document";
+
+/// What the child may say on its error stream before it is not listened to.
+const LAST_WORDS: u64 = 4 << 10;
+
+/// How documents are parsed out of process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxOptions {
+    /// The program whose subcommand [`SUBCOMMAND`] calls [`run_child`]: this one.
+    pub program: PathBuf,
+    /// After this the child is killed.
+    pub wall: Duration,
+    /// Address space of the child.
+    pub memory_bytes: u64,
+    /// Processor time of the child.
+    pub cpu_seconds: u64,
+    /// Children at a time; more calls wait.
+    pub concurrency: usize,
+    /// What a document may cost.
+    pub limits: ParseLimits,
+}
+
+impl SandboxOptions {
+    /// One minute, 1 GiB, 45 s of processor time, one child at a time.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            wall: Duration::from_secs(60),
+            memory_bytes: 1 << 30,
+            cpu_seconds: 45,
+            concurrency: 1,
+            limits: ParseLimits::default(),
+        }
+    }
+}
+
+/// Parses documents out of process.
+#[derive(Debug)]
+pub struct Sandbox {
+    options: SandboxOptions,
+    arguments: Vec<String>,
+    places: Semaphore,
+}
+
+/// The first line a child reads.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    media_type: String,
+    file_name: String,
+    memory_bytes: u64,
+    cpu_seconds: u64,
+    limits: ParseLimits,
+}
+
+impl Sandbox {
+    /// A sandbox with these options.
+    pub fn new(options: SandboxOptions) -> Self {
+        let places = Semaphore::new(options.concurrency.max(1));
+        Self { options, arguments: vec![SUBCOMMAND.to_owned()], places }
+    }
+
+    /// Parses a document. Dropping the future kills the child.
+    ///
+    /// # Errors
+    /// Those of [`super::parse::parse`]; `TimedOut`, `OutOfMemory` or `Crashed` where the child died of it;
+    /// `Unavailable` where no child could be had or the bytes could not be read.
+    pub async fn parse(
+        &self,
+        media_type: &str,
+        file_name: &str,
+        bytes: impl AsyncRead + Unpin,
+    ) -> Result<ParsedDocument, ParseFailure> {
+        let _place = self.places.acquire().await.map_err(|_| unavailable())?;
+        let mut child = self.start().map_err(|_| unavailable())?;
+        let header = Header {
+            media_type: media_type.to_owned(),
+            file_name: file_name.to_owned(),
+            memory_bytes: self.options.memory_bytes,
+            cpu_seconds: self.options.cpu_seconds,
+            limits: self.options.limits,
+        };
+        match tokio::time::timeout(self.options.wall, self.converse(&mut child, &header, bytes)).await {
+            Ok(result) => result,
+            // Killed when the child is dropped, here.
+            Err(_) => Err(timed_out()),
+        }
+    }
+
+    fn start(&self) -> std::io::Result<Child> {
+        Command::new(&self.options.program)
+            .args(&self.arguments)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+    }
+
+    async fn converse(
+        &self,
+        child: &mut Child,
+        header: &Header,
+        mut bytes: impl AsyncRead + Unpin,
+    ) -> Result<ParsedDocument, ParseFailure> {
+        let (Some(mut stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(unavailable());
+        };
+        let limit = self.options.limits.input_bytes;
+        let tell = async {
+            let mut line = serde_json::to_vec(header).map_err(|_| unavailable())?;
+            line.push(b'\n');
+            let _gone = stdin.write_all(&line).await;
+            let mut buffer = vec![0; 64 << 10];
+            let mut sent = 0;
+            loop {
+                let read = bytes.read(&mut buffer).await.map_err(|_| unavailable())?;
+                sent += read as u64;
+                if sent > limit {
+                    return Err(too_large(limit));
+                }
+                // A child that is gone says why by its exit, not by a broken pipe.
+                if read == 0 || stdin.write_all(&buffer[..read]).await.is_err() {
+                    drop(stdin);
+                    return Ok(());
+                }
+            }
+        };
+        // JSON escapes at most double text, and each block carries its headings.
+        let answer_limit = 4 * self.options.limits.text_bytes as u64 + (64 << 20);
+        let hear = async {
+            let mut answer = vec![];
+            stdout.take(answer_limit).read_to_end(&mut answer).await.map(|_| answer).map_err(|_| unavailable())
+        };
+        let mark = async {
+            let mut words = vec![];
+            let mut stderr = stderr;
+            let _lost = (&mut stderr).take(LAST_WORDS).read_to_end(&mut words).await;
+            // Read on, so that a talkative child does not wait for a reader.
+            let _dropped = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
+            Ok::<_, ParseFailure>(words)
+        };
+        let ((), answer, last_words) = tokio::try_join!(tell, hear, mark)?;
+        let status = child.wait().await.map_err(|_| unavailable())?;
+        judge(status, &answer, &last_words)
+    }
+}
+
+/// What a finished child's end means.
+fn judge(status: ExitStatus, answer: &[u8], last_words: &[u8]) -> Result<ParsedDocument, ParseFailure> {
+    if status.success() {
+        let line = answer.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        return serde_json::from_slice(line).unwrap_or_else(|_| Err(crashed()));
+    }
+    let said = |words: &[u8]| last_words.windows(words.len()).any(|window| window == words);
+    match signal(status) {
+        Some(SIGXCPU) => Err(timed_out()),
+        Some(SIGABRT) if said(b"overflowed its stack") => Err(ParseFailure::new(
+            FailureCode::TooComplex,
+            "The document is nested too deeply. Export it again in a simpler form.",
+        )),
+        // Rust aborts where memory is refused; the kernel kills where there is none.
+        Some(SIGABRT | SIGKILL) => Err(out_of_memory()),
+        _ if said(b"memory allocation of") || status.code() == Some(i32::from(child::NO_MEMORY)) => {
+            Err(out_of_memory())
+        }
+        _ => Err(crashed()),
+    }
+}
+
+const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
+const SIGXCPU: i32 = 24;
+
+#[cfg(unix)]
+fn signal(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+#[cfg(not(unix))]
+fn signal(_: ExitStatus) -> Option<i32> {
+    None
+}
+
+fn timed_out() -> ParseFailure {
+    ParseFailure::new(FailureCode::TimedOut, "Reading the document took too long. Split it or export it again.")
+}
+
+fn out_of_memory() -> ParseFailure {
+    let message = "Reading the document took too much memory. Split it or export it again without embedded objects.";
+    ParseFailure::new(FailureCode::OutOfMemory, message)
+}
+
+fn crashed() -> ParseFailure {
+    ParseFailure::new(FailureCode::Crashed, "The document could not be read. Export it again, or in another format.")
+}
+
+fn unavailable() -> ParseFailure {
+    ParseFailure::new(FailureCode::Unavailable, "The document could not be read just now. It will be tried again.")
+}

@@ -1,0 +1,120 @@
+//! The child's side: fewer rights first, then the document.
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+
+use super::{Header, crashed};
+use crate::knowledge::parse::{self, ParseFailure, ParsedDocument};
+
+/// Exit code of a child that was refused memory without an abort.
+pub(super) const NO_MEMORY: u8 = 12;
+const DONE: u8 = 0;
+const BROKEN: u8 = 1;
+
+/// The parsing thread's stack: trees are walked by calls, as deep as [`parse::ParseLimits::depth`].
+const STACK: usize = 64 << 20;
+/// A header line is far shorter.
+const LONGEST_HEADER: u64 = 64 << 10;
+/// Limits from the first moment, before the header says the real ones.
+const FIRST_MEMORY: u64 = 4 << 30;
+const FIRST_CPU_SECONDS: u64 = 600;
+
+/// What the hidden subcommand does: limits its own resources, reads a header line and a document from its standard input,
+/// parses, prints the result as one line of JSON.
+///
+/// Call it first thing in `main`, before a runtime is built: a thread that exists keeps what it has.
+pub fn run_child() -> ExitCode {
+    ExitCode::from(run())
+}
+
+/// [`run_child`], with the exit code as a number.
+pub(super) fn run() -> u8 {
+    give_up_what_is_not_needed();
+    // The one thread there will be stands before threads are forbidden; it waits for the document.
+    let (document, waiting) = mpsc::sync_channel::<(Header, Vec<u8>)>(1);
+    let parser = thread::Builder::new().name("parse".to_owned()).stack_size(STACK);
+    let Ok(parser) = parser.spawn(move || waiting.recv().ok().map(|(header, bytes)| parse(&header, &bytes))) else {
+        return NO_MEMORY;
+    };
+    limit(Limited::Processes, 0);
+    let input = match read() {
+        Ok(input) => input,
+        Err(error) if error.kind() == ErrorKind::OutOfMemory => return NO_MEMORY,
+        Err(_) => return BROKEN,
+    };
+    if document.send(input).is_err() {
+        return BROKEN;
+    }
+    let result = match parser.join() {
+        Ok(Some(result)) => result,
+        Ok(None) => return BROKEN,
+        Err(_) => Err(crashed()),
+    };
+    answer(&result)
+}
+
+fn parse(header: &Header, bytes: &[u8]) -> Result<ParsedDocument, ParseFailure> {
+    parse::parse(&header.media_type, &header.file_name, bytes, &header.limits)
+}
+
+fn read() -> io::Result<(Header, Vec<u8>)> {
+    let mut stdin = BufReader::new(io::stdin().lock());
+    let mut line = vec![];
+    stdin.by_ref().take(LONGEST_HEADER).read_until(b'\n', &mut line)?;
+    let header: Header = serde_json::from_slice(&line)?;
+    limit(Limited::Memory, header.memory_bytes);
+    limit(Limited::Cpu, header.cpu_seconds);
+    let mut bytes = vec![];
+    stdin.take(header.limits.input_bytes + 1).read_to_end(&mut bytes)?;
+    Ok((header, bytes))
+}
+
+fn answer(result: &Result<ParsedDocument, ParseFailure>) -> u8 {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    // On a line of its own, whatever was printed before.
+    let written = stdout
+        .write_all(b"\n")
+        .and_then(|()| serde_json::to_writer(&mut stdout, result).map_err(Into::into))
+        .and_then(|()| stdout.flush());
+    if written.is_ok() { DONE } else { BROKEN }
+}
+
+enum Limited {
+    Memory,
+    Cpu,
+    FileSize,
+    OpenFiles,
+    Core,
+    Processes,
+}
+
+fn give_up_what_is_not_needed() {
+    limit(Limited::Core, 0);
+    limit(Limited::FileSize, 0);
+    limit(Limited::OpenFiles, 16);
+    limit(Limited::Memory, FIRST_MEMORY);
+    limit(Limited::Cpu, FIRST_CPU_SECONDS);
+}
+
+/// Lowers a limit for good. One that is lower already stays.
+#[cfg(unix)]
+fn limit(limited: Limited, value: u64) {
+    use rlimit::Resource;
+    let (resource, grace) = match limited {
+        Limited::Memory => (Resource::AS, 0),
+        // The hard limit kills without a word; the soft one, a second before, says that it was the time.
+        Limited::Cpu => (Resource::CPU, 1),
+        Limited::FileSize => (Resource::FSIZE, 0),
+        Limited::OpenFiles => (Resource::NOFILE, 0),
+        Limited::Core => (Resource::CORE, 0),
+        Limited::Processes => (Resource::NPROC, 0),
+    };
+    let Ok((_, hard)) = resource.get() else { return };
+    // Lowering one's own limit is always allowed.
+    let _lowered = resource.set(value.min(hard), (value + grace).min(hard));
+}
+
+#[cfg(not(unix))]
+fn limit(_: Limited, _: u64) {}

@@ -1,0 +1,195 @@
+//! Passwords: bcrypt, never more than the machine's cores at once, and the same work for an account that is not there.
+//!
+//! bcrypt reads 72 bytes, of which the closing zero takes one, and would silently cut the rest. So a password has at
+//! most 71 bytes here, and a longer one is refused when it is chosen and never matches when it is tried.
+
+use std::{
+    sync::{
+        LazyLock, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread::available_parallelism,
+};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The cost where the configuration names none: 2^12 rounds.
+pub const DEFAULT_COST: u32 = 12;
+
+/// Shortest password, in characters.
+pub const SHORTEST: usize = 12;
+
+/// Longest password, in bytes.
+pub const LONGEST: usize = 71;
+
+/// Passwords that are long enough and tried first by everyone. Compared without regard to case.
+#[rustfmt::skip]
+const COMMON: &[&str] = &[
+    "000000000000", "111111111111", "123123123123", "1234567890ab", "123456789abc", "123456789012", "1234567890123",
+    "12345678901234", "abc123abc123", "abcd1234abcd", "abcdefghijkl", "adminadmin123", "administrator", "administrator1",
+    "changeme1234", "changemeplease", "correct horse battery staple", "correcthorsebatterystaple", "iloveyou1234",
+    "letmein12345", "letmeinplease", "motdepasse12", "motdepasse123", "motdepasse1234", "p@ssw0rd1234", "passw0rd1234",
+    "password1234", "password12345", "password123456", "passwordpassword", "passwort1234", "passwort12345", "qwerty123456",
+    "qwertyqwerty", "qwertyuiop12", "qwertyuiop123", "qwertyuiop[]", "qwertzuiop12", "azertyuiop12", "welcome12345",
+    "welcome123456", "consigne1234", "consigneconsigne",
+];
+
+/// More than this many waiting sign-ins are sent away.
+const WAITING: usize = 64;
+
+static COST: AtomicU32 = AtomicU32::new(DEFAULT_COST);
+static CORES: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
+static QUEUE: Semaphore = Semaphore::const_new(WAITING);
+
+/// Sets the cost of new hashes, once at start. Older hashes are renewed when their owner signs in.
+///
+/// # Errors
+/// `Misconfigured` below [`DEFAULT_COST`], or above 20, where one sign-in would take minutes.
+pub fn set_cost(cost: u32) -> Result<()> {
+    if !(DEFAULT_COST..=20).contains(&cost) {
+        return Err(Error::new(ErrorKind::Misconfigured, "The bcrypt cost has to be between 12 and 20."));
+    }
+    COST.store(cost, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Makes hashing cheap in a test's process. Nothing else calls it.
+#[doc(hidden)]
+pub fn set_cheap_cost_for_tests() {
+    COST.store(4, Ordering::Relaxed);
+}
+
+/// Whether a password may be chosen.
+///
+/// # Errors
+/// `Invalid`, with the rule that it breaks and never the password.
+pub fn check(password: &str) -> Result<()> {
+    if password.chars().count() < SHORTEST {
+        return Err(Error::invalid("password", "The password needs at least 12 characters."));
+    }
+    if password.len() > LONGEST {
+        return Err(Error::invalid("password", "The password may have at most 71 bytes."));
+    }
+    let lower = password.to_lowercase();
+    let repeats_one = password.chars().skip(1).all(|c| password.starts_with(c));
+    if repeats_one || COMMON.contains(&lower.as_str()) {
+        return Err(Error::invalid("password", "This password is among the first that anyone would try."));
+    }
+    Ok(())
+}
+
+/// What came of a try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Not the password.
+    Wrong,
+    /// The password.
+    Right,
+    /// The password; its hash is cheaper than the cost of today and may be replaced by this one.
+    RightAndRenewed(String),
+}
+
+/// Hashes a new password. Call [`check`] first.
+pub(super) async fn hash(password: &str) -> Result<String> {
+    let password = Zeroizing::new(password.to_owned());
+    on_a_core(move || hash_now(&password)).await
+}
+
+/// Tries a password. Without a stored hash the same work is done and the answer is [`Verdict::Wrong`].
+pub(super) async fn verify(password: &str, stored: Option<String>) -> Result<Verdict> {
+    let password = Zeroizing::new(password.to_owned());
+    on_a_core(move || {
+        let cost = COST.load(Ordering::Relaxed);
+        let Some(stored) = stored else {
+            matches(&password, nobodys_hash()?);
+            return Ok(Verdict::Wrong);
+        };
+        if !matches(&password, &stored) {
+            return Ok(Verdict::Wrong);
+        }
+        let is_cheap = stored.split('$').nth(2).and_then(|c| c.parse::<u32>().ok()).is_none_or(|c| c < cost);
+        if is_cheap { hash_now(&password).map(Verdict::RightAndRenewed) } else { Ok(Verdict::Right) }
+    })
+    .await
+}
+
+fn hash_now(password: &str) -> Result<String> {
+    bcrypt::non_truncating_hash(password, COST.load(Ordering::Relaxed))
+        .map_err(|_| Error::internal("a password could not be hashed"))
+}
+
+/// A password that is too long is tried cut, so that it costs as much as any other, and never matches.
+fn matches(password: &str, stored: &str) -> bool {
+    let bytes = password.as_bytes();
+    let tried = &bytes[..bytes.len().min(LONGEST)];
+    let is_right = bcrypt::non_truncating_verify(tried, stored).unwrap_or(false);
+    is_right && bytes.len() <= LONGEST
+}
+
+/// The hash that is tried where there is no account, at the cost of the moment it was first needed.
+fn nobodys_hash() -> Result<&'static str> {
+    static HASH: OnceLock<String> = OnceLock::new();
+    if let Some(hash) = HASH.get() {
+        return Ok(hash);
+    }
+    let hash = hash_now("nobody has this password")?;
+    Ok(HASH.get_or_init(|| hash))
+}
+
+/// Runs work that takes a core for a quarter of a second, beside the threads that serve requests.
+async fn on_a_core<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let _place: SemaphorePermit<'_> = QUEUE
+        .try_acquire()
+        .map_err(|_| Error::new(ErrorKind::RateLimited, "Too many people sign in at this moment. Try again soon."))?;
+    let _core = CORES.acquire().await.map_err(|_| Error::internal("the password semaphore is closed"))?;
+    tokio::task::spawn_blocking(work).await.map_err(|_| Error::internal("password work was cut off"))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_has_12_characters_to_71_bytes_and_is_not_a_common_one() {
+        assert!(check("short one").is_err());
+        assert!(check(&"é".repeat(36)).is_err(), "72 bytes");
+        assert!(check("PassWord1234").is_err() && check("aaaaaaaaaaaaaaa").is_err());
+        assert!(check(&format!("{}z", "b".repeat(70))).is_ok(), "71 bytes");
+        let message = check("short one").unwrap_err().to_string();
+        assert!(!message.contains("short one"));
+    }
+
+    #[tokio::test]
+    async fn the_73rd_byte_matters_and_hashes_say_their_version_and_cost() {
+        let longest = "correct-battery-".repeat(5)[..LONGEST].to_owned();
+        let stored = hash(&longest).await.unwrap();
+        assert!(stored.starts_with("$2b$12$"), "{stored}");
+        set_cheap_cost_for_tests();
+        assert_eq!(verify(&longest, Some(stored.clone())).await.unwrap(), Verdict::Right);
+        for more in ["x", "xy"] {
+            let longer = format!("{longest}{more}");
+            assert_eq!(verify(&longer, Some(stored.clone())).await.unwrap(), Verdict::Wrong, "{} bytes", longer.len());
+        }
+        assert_eq!(verify(&longest, None).await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_cheaper_hash_is_renewed() {
+        set_cheap_cost_for_tests();
+        let stored = hash("a reasonable password").await.unwrap();
+        COST.store(5, Ordering::Relaxed);
+        let Verdict::RightAndRenewed(renewed) = verify("a reasonable password", Some(stored)).await.unwrap() else {
+            panic!("not renewed");
+        };
+        assert!(renewed.starts_with("$2b$05$"));
+        assert_eq!(verify("a reasonable password", Some(renewed)).await.unwrap(), Verdict::Right);
+    }
+
+    #[test]
+    fn production_cannot_be_set_cheaper() {
+        assert!(set_cost(11).is_err() && set_cost(21).is_err());
+    }
+}

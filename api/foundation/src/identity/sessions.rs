@@ -1,0 +1,339 @@
+//! Sessions: a sign-in and its rotating refresh token (RFC 9700, 4.14.2).
+//!
+//! A refresh token is `<session id>.<secret>`, used once. The secret is derived from the installation's root key, the
+//! session and the session's generation, so within a few seconds after a renewal the same successor can be given again
+//! to a client that lost the answer, although only its hash is stored. A token that was used longer ago means that two
+//! parties hold it: the session ends.
+
+use std::time::Duration;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, JoinType, QueryFilter, QuerySelect, RelationDef,
+    sea_query::Expr,
+};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{
+    Role, SecretText, SignedIn,
+    signing::Signer,
+    tokens::{self, AccessClaims, TokenKind},
+    unauthenticated,
+};
+use crate::{
+    audit::{self, Event},
+    clock::Timestamp,
+    error::{Error, ErrorKind, Result},
+    id::{AccountId, SessionId, WorkspaceId},
+    scope::{Actor, Permission, Scope},
+    store::{
+        InstanceTx, Notice, Store, Topic, WorkspaceTx,
+        entity::{accounts, memberships, sessions},
+    },
+};
+
+/// How long the token before the last may fetch the last one again.
+pub const GRACE: Duration = Duration::from_secs(15);
+
+/// A session that was not renewed for this long ends.
+pub const IDLE: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// A session ends after this, however often it is renewed.
+pub const ABSOLUTE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Why a session ended, as the row says it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Because {
+    SignedOut,
+    Revoked,
+    Reused,
+    MembershipEnded,
+}
+
+impl Because {
+    fn name(self) -> &'static str {
+        match self {
+            Self::SignedOut => "SIGNED_OUT",
+            Self::Revoked => "REVOKED",
+            Self::Reused => "REUSED",
+            Self::MembershipEnded => "MEMBERSHIP_ENDED",
+        }
+    }
+}
+
+/// Gives an access token and the next refresh token for a refresh token.
+///
+/// # Errors
+/// `Unauthenticated`, whatever is wrong. Where the token was used before, the session has ended too.
+pub async fn refresh(store: &Store, refresh_token: &str) -> Result<SignedIn> {
+    let presented = Presented::parse(store, refresh_token).ok_or_else(unauthenticated)?;
+    let signer = tokens::signer(store).await?;
+    let workspace = workspace_of(store, presented.session).await?.ok_or_else(unauthenticated)?;
+    let tx = store.begin_in(workspace, crate::store::Mode::Write).await?;
+    let now = store.now();
+    let is_renewed = claim(&tx, &presented, now).await?;
+    let Some(live) = find_live(&tx, presented.session, now).await? else {
+        return Err(unauthenticated());
+    };
+    let scope = live.scope();
+    if is_renewed {
+        audit::append(&scope, &tx, event("session.renewed", presented.session)).await?;
+    } else if !live.grants_again(&presented, now) {
+        tracing::warn!(session = %presented.session, "a refresh token was used twice; the session ends");
+        end(&tx, presented.session, Because::Reused).await?;
+        audit::append(&scope, &tx, event("session.reuse_detected", presented.session)).await?;
+        tx.commit().await?;
+        return Err(unauthenticated());
+    }
+    tx.commit().await?;
+    live.signed_in(store, &signer)
+}
+
+/// Whether the session may still be used, its membership and account too. One indexed read.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn is_live(store: &Store, session: SessionId) -> Result<bool> {
+    let tx = store.read_instance().await?;
+    Ok(find_live(&tx, session, store.now()).await?.is_some())
+}
+
+/// Ends a session of one's own or, with `WORKSPACE_WRITE`, any of the workspace. Its open sockets close.
+///
+/// # Errors
+/// `NotFound` where there is no such live session, or not for this scope.
+pub async fn revoke(scope: &Scope, store: &Store, session: SessionId) -> Result<()> {
+    end_for(scope, store, session, Because::Revoked).await
+}
+
+/// Ends the session that signed in with this scope.
+///
+/// # Errors
+/// `Forbidden` for anyone but a member.
+pub async fn sign_out(scope: &Scope, store: &Store) -> Result<()> {
+    let Actor::Member { session, .. } = scope.actor() else {
+        return Err(Error::new(ErrorKind::Forbidden, "Only a member can sign out."));
+    };
+    end_for(scope, store, session, Because::SignedOut).await
+}
+
+async fn end_for(scope: &Scope, store: &Store, session: SessionId, because: Because) -> Result<()> {
+    let tx = store.write(scope).await?;
+    let row = sessions::Entity::find_by_id(session)
+        .filter(sessions::Column::MemberWorkspaceId.eq(scope.workspace()))
+        .one(tx.db())
+        .await?
+        .ok_or_else(|| Error::not_found("session"))?;
+    let is_own = matches!(scope.actor(), Actor::Member { account, .. } if account == row.account_id);
+    if !is_own && !scope.permissions().has(Permission::WorkspaceWrite) {
+        return Err(Error::not_found("session"));
+    }
+    if !end(&tx, session, because).await? {
+        return Err(Error::not_found("session"));
+    }
+    audit::append(scope, &tx, event("session.revoked", session).detail("because", because.name())).await?;
+    tx.commit().await
+}
+
+/// A session that may be used, and as what.
+pub(super) struct Live {
+    pub session: sessions::Model,
+    pub role: Role,
+}
+
+impl Live {
+    pub(super) fn scope(&self) -> Scope {
+        let actor = Actor::Member { account: self.session.account_id, session: self.session.id };
+        Scope::new(self.session.member_workspace_id, actor, self.role.permissions())
+    }
+
+    /// A token of this generation or the one before: a renewal in one tab does not cut off the others.
+    pub(super) fn accepts_generation(&self, generation: i64) -> bool {
+        (generation..=generation.saturating_add(1)).contains(&self.session.generation)
+    }
+
+    fn grants_again(&self, presented: &Presented, now: Timestamp) -> bool {
+        let is_previous =
+            self.session.previous_refresh_hash.as_deref().is_some_and(|hash| is_same(hash, &presented.hash));
+        is_previous && now <= self.session.rotated_at.plus(GRACE)
+    }
+
+    /// The tokens of the session's generation.
+    pub(super) fn signed_in(&self, store: &Store, signer: &Signer) -> Result<SignedIn> {
+        let row = &self.session;
+        let claims = AccessClaims::new(row.account_id, row.member_workspace_id, row.id, row.generation, self.role);
+        let (access_token, expires_at) = tokens::issue(signer, TokenKind::Access, claims, store.now())?;
+        Ok(SignedIn {
+            access_token,
+            refresh_token: write_token(store, row.id, row.generation)?,
+            expires_at,
+            account: row.account_id,
+            session: row.id,
+            workspace: row.member_workspace_id,
+            role: self.role,
+        })
+    }
+}
+
+/// The session with its membership and account, if all three hold. One statement over primary keys.
+pub(super) async fn find_live(tx: &InstanceTx, session: SessionId, now: Timestamp) -> Result<Option<Live>> {
+    let membership: RelationDef = sessions::Entity::belongs_to(memberships::Entity)
+        .from((sessions::Column::AccountId, sessions::Column::MemberWorkspaceId))
+        .to((memberships::Column::AccountId, memberships::Column::MemberWorkspaceId))
+        .into();
+    let account: RelationDef = sessions::Entity::belongs_to(accounts::Entity)
+        .from(sessions::Column::AccountId)
+        .to(accounts::Column::Id)
+        .into();
+    let found = sessions::Entity::find_by_id(session)
+        .join(JoinType::InnerJoin, membership)
+        .join(JoinType::InnerJoin, account)
+        .select_also(memberships::Entity)
+        .filter(accounts::Column::DeactivatedAt.is_null())
+        .filter(live_at(now))
+        .one(tx.db())
+        .await?;
+    let Some((session, Some(membership))) = found else { return Ok(None) };
+    Ok(Some(Live { session, role: membership.role.parse()? }))
+}
+
+/// Makes the session of a sign-in.
+pub(super) async fn open(tx: &WorkspaceTx, account: AccountId, role: Role) -> Result<Live> {
+    let store = tx.store();
+    let (id, now) = (SessionId::new(store.clock()), store.now());
+    let session = sessions::Model {
+        id,
+        account_id: account,
+        member_workspace_id: tx.workspace(),
+        refresh_hash: hash_of(&secret(store, id, FIRST_GENERATION)?),
+        previous_refresh_hash: None,
+        rotated_at: now,
+        generation: FIRST_GENERATION,
+        created_at: now,
+        last_used_at: now,
+        expires_at: now.plus(ABSOLUTE),
+        revoked_at: None,
+        revoked_because: None,
+    };
+    let row = sessions::ActiveModel {
+        id: Set(session.id),
+        account_id: Set(session.account_id),
+        member_workspace_id: Set(session.member_workspace_id),
+        refresh_hash: Set(session.refresh_hash.clone()),
+        previous_refresh_hash: Set(None),
+        rotated_at: Set(now),
+        generation: Set(session.generation),
+        created_at: Set(now),
+        last_used_at: Set(now),
+        expires_at: Set(session.expires_at),
+        revoked_at: Set(None),
+        revoked_because: Set(None),
+    };
+    sessions::Entity::insert(row).exec_without_returning(tx.db()).await?;
+    let live = Live { session, role };
+    audit::append(&live.scope(), tx, event("session.opened", id)).await?;
+    Ok(live)
+}
+
+/// Ends all sessions of an account in the transaction's workspace.
+pub(super) async fn end_all(tx: &WorkspaceTx, account: AccountId) -> Result<()> {
+    let all = sessions::Entity::find()
+        .filter(sessions::Column::AccountId.eq(account))
+        .filter(sessions::Column::MemberWorkspaceId.eq(tx.workspace()))
+        .filter(sessions::Column::RevokedAt.is_null())
+        .all(tx.db())
+        .await?;
+    for session in all {
+        end(tx, session.id, Because::MembershipEnded).await?;
+    }
+    Ok(())
+}
+
+/// Whether it was live until now.
+async fn end(tx: &WorkspaceTx, session: SessionId, because: Because) -> Result<bool> {
+    let ended = sessions::Entity::update_many()
+        .col_expr(sessions::Column::RevokedAt, Expr::value(tx.store().now()))
+        .col_expr(sessions::Column::RevokedBecause, Expr::value(because.name()))
+        .filter(sessions::Column::Id.eq(session))
+        .filter(sessions::Column::RevokedAt.is_null())
+        .exec(tx.db())
+        .await?;
+    tx.notify(Notice { topic: Topic::Session, id: session.0 });
+    Ok(ended.rows_affected == 1)
+}
+
+/// The one statement by which a token is used up; of two callers one gets the row.
+async fn claim(tx: &WorkspaceTx, presented: &Presented, now: Timestamp) -> Result<bool> {
+    let next = presented.generation + 1;
+    let claimed = sessions::Entity::update_many()
+        .col_expr(sessions::Column::PreviousRefreshHash, Expr::col(sessions::Column::RefreshHash))
+        .col_expr(sessions::Column::RefreshHash, Expr::value(hash_of(&secret(tx.store(), presented.session, next)?)))
+        .col_expr(sessions::Column::Generation, Expr::value(next))
+        .col_expr(sessions::Column::RotatedAt, Expr::value(now))
+        .col_expr(sessions::Column::LastUsedAt, Expr::value(now))
+        .filter(sessions::Column::Id.eq(presented.session))
+        .filter(sessions::Column::Generation.eq(presented.generation))
+        .filter(sessions::Column::RefreshHash.eq(presented.hash.clone()))
+        .filter(live_at(now))
+        .exec(tx.db())
+        .await?;
+    Ok(claimed.rows_affected == 1)
+}
+
+fn live_at(now: Timestamp) -> Expr {
+    sessions::Column::RevokedAt
+        .is_null()
+        .and(sessions::Column::ExpiresAt.gt(now))
+        .and(sessions::Column::LastUsedAt.gt(now.minus(IDLE)))
+}
+
+async fn workspace_of(store: &Store, session: SessionId) -> Result<Option<WorkspaceId>> {
+    let tx = store.read_instance().await?;
+    Ok(sessions::Entity::find_by_id(session).one(tx.db()).await?.map(|row| row.member_workspace_id))
+}
+
+fn event(action: &'static str, session: SessionId) -> Event {
+    Event::new(action).target("session", session.0)
+}
+
+const FIRST_GENERATION: i64 = 1;
+
+/// A refresh token that this installation made, at some time.
+struct Presented {
+    session: SessionId,
+    generation: i64,
+    hash: Vec<u8>,
+}
+
+impl Presented {
+    /// Nothing that was not made here gets past this line, so a guess cannot end somebody's session.
+    fn parse(store: &Store, text: &str) -> Option<Self> {
+        let (session, secret_text) = text.split_once('.')?;
+        let session: SessionId = session.parse().ok()?;
+        let presented = BASE64_URL_SAFE_NO_PAD.decode(secret_text).ok()?;
+        let generation = i64::from(u32::from_be_bytes(*presented.first_chunk()?));
+        let genuine = secret(store, session, generation).ok()?;
+        is_same(&genuine, &presented).then(|| Self { session, generation, hash: hash_of(&presented) })
+    }
+}
+
+fn write_token(store: &Store, session: SessionId, generation: i64) -> Result<SecretText> {
+    let secret = BASE64_URL_SAFE_NO_PAD.encode(secret(store, session, generation)?);
+    Ok(SecretText::new(format!("{session}.{secret}")))
+}
+
+/// The generation and a keyed MAC over it and the session.
+fn secret(store: &Store, session: SessionId, generation: i64) -> Result<Vec<u8>> {
+    let number = u32::try_from(generation).map_err(|_| Error::internal("a session has too many generations"))?;
+    let mac = store.vault().instance_index("refresh token", &format!("{session}/{generation}"));
+    Ok([&number.to_be_bytes()[..], &mac].concat())
+}
+
+fn hash_of(secret: &[u8]) -> Vec<u8> {
+    Sha256::digest(secret).to_vec()
+}
+
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    a.ct_eq(b).into()
+}

@@ -1,0 +1,187 @@
+//! Visitors of a customer's site: known by nothing but a token, unless they say more.
+
+use std::time::Duration;
+
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+
+use super::{
+    SecretText,
+    api_keys::{self, ApiKeyKind},
+    tokens::{self, TokenKind, VisitorClaims},
+    unauthenticated,
+};
+use crate::{
+    audit::{self, Event},
+    clock::Timestamp,
+    error::{Error, ErrorKind, Result},
+    id::{ApiKeyId, AssistantId, SubjectId, VisitorId},
+    privacy::subjects,
+    scope::{Actor, Permission, Permissions, Scope},
+    store::{Store, WorkspaceTx, entity::visitors},
+};
+
+/// How long after its end a visitor token still continues its visitor.
+pub const RENEWABLE: Duration = Duration::from_secs(24 * 3600);
+
+/// The kind of subject that a visitor is.
+const SUBJECT_KIND: &str = "VISITOR";
+
+/// A visitor's way in.
+#[derive(Debug, Clone)]
+pub struct VisitorSession {
+    /// For the `Authorization` header.
+    pub token: SecretText,
+    /// When the token ends.
+    pub expires_at: Timestamp,
+    /// Who.
+    pub visitor: VisitorId,
+    /// The person, as the workspace holds data about them.
+    pub subject: SubjectId,
+    /// The only assistant that may be asked.
+    pub assistant: AssistantId,
+}
+
+/// Starts a visitor by a publishable key from a page at `origin`, or continues the one of `existing_token` if it is
+/// valid or ended less than [`RENEWABLE`] ago. Any other token is as good as none.
+///
+/// # Errors
+/// `Unauthenticated` for the key; `Forbidden` for the origin, or none; `SubjectErased` where the person's data was
+/// erased: come back without the token.
+pub async fn start(
+    store: &Store,
+    key: &str,
+    origin: Option<&str>,
+    existing_token: Option<&str>,
+) -> Result<VisitorSession> {
+    let (workspace, key) = api_keys::by_text(store, key, ApiKeyKind::Publishable).await?;
+    if !origin.is_some_and(|origin| key.origins.iter().any(|allowed| allowed == origin)) {
+        return Err(Error::new(ErrorKind::Forbidden, "This key may not be used from this page."));
+    }
+    let assistant = key.assistant.ok_or_else(unauthenticated)?;
+    let scope = Scope::new(workspace, Actor::ApiKey(key.id), Permissions::of(&[Permission::VisitorsWrite]));
+    start_or_continue(&scope, store, assistant, Some(key.id), existing_token).await
+}
+
+/// Starts or continues a visitor from the customer's own server. The caller has checked that the workspace has the
+/// assistant.
+///
+/// # Errors
+/// `Forbidden` without `VISITORS_WRITE`; `SubjectErased` as in [`start`].
+pub async fn start_for(
+    scope: &Scope,
+    store: &Store,
+    assistant: AssistantId,
+    existing_token: Option<&str>,
+) -> Result<VisitorSession> {
+    scope.require(Permission::VisitorsWrite)?;
+    let key = match scope.actor() {
+        Actor::ApiKey(key) => Some(key),
+        _ => None,
+    };
+    start_or_continue(scope, store, assistant, key, existing_token).await
+}
+
+async fn start_or_continue(
+    scope: &Scope,
+    store: &Store,
+    assistant: AssistantId,
+    key: Option<ApiKeyId>,
+    existing_token: Option<&str>,
+) -> Result<VisitorSession> {
+    let signer = tokens::signer(store).await?;
+    let known = match existing_token {
+        Some(token) => known_visitor(scope, store, assistant, token).await?,
+        None => None,
+    };
+    let tx = store.write(scope).await?;
+    let continued = match &known {
+        Some(claims) => continue_as(scope, &tx, claims).await?,
+        None => false,
+    };
+    let (visitor, subject) = match known {
+        Some(claims) if continued => (claims.sub, claims.subject),
+        _ => create(scope, &tx, assistant).await?,
+    };
+    tx.commit().await?;
+    let claims = VisitorClaims { sub: visitor, workspace: scope.workspace(), subject, assistant, key };
+    let (token, expires_at) = tokens::issue(&signer, TokenKind::Visitor, claims, store.now())?;
+    Ok(VisitorSession { token, expires_at, visitor, subject, assistant })
+}
+
+async fn known_visitor(
+    scope: &Scope,
+    store: &Store,
+    assistant: AssistantId,
+    token: &str,
+) -> Result<Option<VisitorClaims>> {
+    let tx = store.read_instance().await?;
+    match tokens::verify_within::<VisitorClaims>(&tx, TokenKind::Visitor, token, RENEWABLE).await {
+        Ok(verified) => {
+            let claims = verified.claims;
+            let is_of_here = claims.workspace == scope.workspace() && claims.assistant == assistant;
+            Ok(is_of_here.then_some(claims))
+        }
+        Err(error) if error.kind() == ErrorKind::Unauthenticated => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the visitor is still there to be continued.
+async fn continue_as(scope: &Scope, tx: &WorkspaceTx, claims: &VisitorClaims) -> Result<bool> {
+    match subjects::require_active(tx, claims.subject).await {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    let seen = visitors::Entity::update_many()
+        .col_expr(visitors::Column::LastSeenAt, Expr::value(tx.store().now()))
+        .filter(visitors::Column::WorkspaceId.eq(scope.workspace()))
+        .filter(visitors::Column::Id.eq(claims.sub))
+        .filter(visitors::Column::SubjectId.eq(claims.subject))
+        .filter(visitors::Column::AssistantId.eq(claims.assistant))
+        .exec(tx.db())
+        .await?;
+    if seen.rows_affected == 0 {
+        return Ok(false);
+    }
+    audit::append(scope, tx, event("visitor.continued", claims.sub, claims.subject)).await?;
+    Ok(true)
+}
+
+async fn create(scope: &Scope, tx: &WorkspaceTx, assistant: AssistantId) -> Result<(VisitorId, SubjectId)> {
+    let subject = subjects::create(tx, SUBJECT_KIND).await?;
+    let (visitor, now) = (VisitorId::new(tx.store().clock()), tx.store().now());
+    let row = visitors::ActiveModel {
+        workspace_id: Set(scope.workspace()),
+        id: Set(visitor),
+        subject_id: Set(subject),
+        assistant_id: Set(assistant),
+        created_at: Set(now),
+        last_seen_at: Set(now),
+    };
+    visitors::Entity::insert(row).exec_without_returning(tx.db()).await?;
+    audit::append(scope, tx, event("visitor.started", visitor, subject)).await?;
+    Ok((visitor, subject))
+}
+
+fn event(action: &'static str, visitor: VisitorId, subject: SubjectId) -> Event {
+    Event::new(action).target("visitor", visitor.0).subject(subject)
+}
+
+/// Whether a visitor's token still stands for somebody: the row is there, the person's data is not being erased, and
+/// the key that started the visitor holds.
+pub(super) async fn is_live(tx: &WorkspaceTx, claims: &VisitorClaims) -> Result<bool> {
+    let row = visitors::Entity::find_by_id((tx.workspace(), claims.sub)).one(tx.db()).await?;
+    if !row.is_some_and(|row| row.subject_id == claims.subject && row.assistant_id == claims.assistant) {
+        return Ok(false);
+    }
+    match subjects::require_active(tx, claims.subject).await {
+        Ok(_) => {}
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::SubjectErased) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    match claims.key {
+        Some(key) => api_keys::is_usable(tx, key).await,
+        None => Ok(true),
+    }
+}

@@ -1,0 +1,267 @@
+//! The worker: claims jobs by lease, runs them, renews, retries, gives up.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, Statement, sea_query::Expr,
+};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+
+use super::{ClaimedJob, Duty, JobHandler, Outcome, duties, state};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::random_uuid,
+    scope::Scope,
+    store::{Notice, Store, Topic, entity::jobs},
+};
+
+/// How long a worker that died keeps its job.
+const LEASE: Duration = Duration::from_secs(15);
+const RENEW_EVERY: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// What the worker does.
+pub struct RunnerOptions {
+    /// One for each kind of job.
+    pub handlers: Vec<Arc<dyn JobHandler>>,
+    /// What is done again and again.
+    pub duties: Vec<Arc<dyn Duty>>,
+    /// A look at the table where no notice came.
+    pub poll_every: Duration,
+}
+
+/// Runs jobs and duties until it is told to stop. Cheap to clone.
+#[derive(Clone)]
+pub struct Runner {
+    store: Store,
+    options: Arc<RunnerOptions>,
+}
+
+impl Runner {
+    /// A worker on this store.
+    pub fn new(store: Store, options: RunnerOptions) -> Self {
+        Self { store, options: Arc::new(options) }
+    }
+
+    /// Works until `stop` turns true; jobs under way are finished, or handed back when `grace` is over.
+    pub async fn run(&self, stop: watch::Receiver<bool>, grace: Duration) {
+        let mut loops = JoinSet::new();
+        for handler in &self.options.handlers {
+            loops.spawn(self.clone().serve(handler.clone(), stop.clone(), grace));
+        }
+        loops.spawn(duties::run_duties(self.store.clone(), self.options.clone(), stop));
+        while let Some(ended) = loops.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(panicked = error.is_panic(), "a worker loop ended");
+            }
+        }
+    }
+
+    /// Runs every job that is due, and those they make, until none is left. For tests and for `consigne` commands that
+    /// wait.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn run_until_idle(&self) -> Result<u64> {
+        let mut ran = 0;
+        loop {
+            let before = ran;
+            for handler in &self.options.handlers {
+                while let Some(claim) = self.claim(handler.as_ref()).await? {
+                    self.work(handler.as_ref(), claim).await;
+                    ran += 1;
+                }
+            }
+            if ran == before {
+                return Ok(ran);
+            }
+        }
+    }
+
+    /// Runs every duty now, due or not, each once.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub async fn run_duties_once(&self) -> Result<()> {
+        for duty in &self.options.duties {
+            duty.run(&duties::DutyContext::new(self.store.clone(), duty.name())).await?;
+        }
+        Ok(())
+    }
+
+    async fn serve(self, handler: Arc<dyn JobHandler>, mut stop: watch::Receiver<bool>, grace: Duration) {
+        let places = Arc::new(Semaphore::new(handler.parallel()));
+        let mut notices = self.store.notices().listen();
+        let mut running = JoinSet::new();
+        while !*stop.borrow() {
+            let Ok(place) = places.clone().acquire_owned().await else { break };
+            match self.claim(handler.as_ref()).await {
+                Ok(Some(claim)) => {
+                    let (runner, handler) = (self.clone(), handler.clone());
+                    running.spawn(async move {
+                        runner.work(handler.as_ref(), claim).await;
+                        drop(place);
+                    });
+                }
+                Ok(None) => {
+                    drop(place);
+                    tokio::select! {
+                        () = notices.wait_for(self.options.poll_every, |n| n.topic == Topic::Job) => {}
+                        _ = stop.changed() => {}
+                    }
+                }
+                Err(error) => {
+                    drop(place);
+                    tracing::warn!(kind = handler.kind(), %error, "no job could be claimed");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+            while running.try_join_next().is_some() {}
+        }
+        let finish = async { while running.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, finish).await.is_err() {
+            running.abort_all();
+            while running.join_next().await.is_some() {}
+        }
+    }
+
+    async fn claim(&self, handler: &dyn JobHandler) -> Result<Option<Claim>> {
+        let now = self.store.now();
+        let token = random_uuid();
+        let skip_locked = if self.store.backend() == DbBackend::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
+        let sql = format!(
+            "UPDATE jobs SET state = 'RUNNING', lease_token = $1, lease_until = $2, attempts = attempts + 1 WHERE id = (\
+             SELECT id FROM jobs WHERE kind = $3 AND ((state = 'READY' AND run_at <= $4) OR (state = 'RUNNING' AND lease_until < $5)) \
+             ORDER BY priority, run_at, id LIMIT 1{skip_locked}) RETURNING *"
+        );
+        let values = [token.into(), now.plus(LEASE).0.into(), handler.kind().into(), now.0.into(), now.0.into()];
+        let tx = self.store.write_instance().await?;
+        let row = tx.query_one_raw(Statement::from_sql_and_values(self.store.backend(), sql, values)).await?;
+        let Some(row) = row else { return Ok(None) };
+        let row = jobs::Model::from_query_result(&row, "")?;
+        tx.commit().await?;
+        let (Some(workspace), Some(target)) = (row.job_workspace_id, row.target) else {
+            return Err(Error::internal("a job without workspace or target"));
+        };
+        let scope = Scope::duty(workspace, handler.kind());
+        Ok(Some(Claim { job: ClaimedJob { id: row.id, scope, target, attempt: row.attempts }, token }))
+    }
+
+    async fn work(&self, handler: &dyn JobHandler, claim: Claim) {
+        let job = &claim.job;
+        let renewed = self.renew_while(&claim);
+        let outcome = if job.attempt > handler.max_attempts() {
+            // It was claimed as often as allowed and never came back: it takes the process down with it.
+            Err(Error::internal("the worker died each time it ran this job"))
+        } else {
+            tokio::select! {
+                ran = std::panic::AssertUnwindSafe(handler.run(job)).catch_unwind() => {
+                    ran.unwrap_or_else(|_| Err(Error::internal("the handler panicked")))
+                }
+                () = renewed => {
+                    tracing::warn!(job = %job.id, kind = handler.kind(), "lost the lease; another worker has the job");
+                    return;
+                }
+            }
+        };
+        let settled = match outcome {
+            Ok(Outcome::Done) => self.finish(&claim).await,
+            Ok(Outcome::Later(pause)) => self.put_back(&claim, pause, None).await,
+            Err(error) => self.failed(handler, &claim, &error).await,
+        };
+        if let Err(error) = settled {
+            // The lease runs out and the job is run again.
+            tracing::warn!(job = %job.id, kind = handler.kind(), %error, "the outcome of a job could not be written");
+        }
+    }
+
+    async fn failed(&self, handler: &dyn JobHandler, claim: &Claim, error: &Error) -> Result<()> {
+        let job = &claim.job;
+        tracing::warn!(job = %job.id, kind = handler.kind(), attempt = job.attempt, error = ?error, "a job failed");
+        let again = error.is_retryable() || error.kind() == ErrorKind::Internal;
+        if again && job.attempt < handler.max_attempts() {
+            return self.put_back(claim, pause_after(job.attempt), Some(error)).await;
+        }
+        if let Err(error) = handler.give_up(job, error).await {
+            tracing::error!(job = %job.id, kind = handler.kind(), %error, "a dead job's row could not be told");
+        }
+        let tx = self.store.write_instance().await?;
+        jobs::Entity::update_many()
+            .col_expr(jobs::Column::State, Expr::value(state::DEAD))
+            .col_expr(jobs::Column::LastError, Expr::value(error.message()))
+            .col_expr(jobs::Column::FinishedAt, Expr::value(self.store.now()))
+            .col_expr(jobs::Column::LeaseUntil, Expr::value(Option::<i64>::None))
+            .filter(jobs::Column::Id.eq(job.id))
+            .filter(jobs::Column::LeaseToken.eq(claim.token))
+            .exec(tx.db())
+            .await?;
+        tx.commit().await
+    }
+
+    async fn finish(&self, claim: &Claim) -> Result<()> {
+        let tx = self.store.write_instance().await?;
+        jobs::Entity::delete_many()
+            .filter(jobs::Column::Id.eq(claim.job.id))
+            .filter(jobs::Column::LeaseToken.eq(claim.token))
+            .exec(tx.db())
+            .await?;
+        tx.commit().await
+    }
+
+    async fn put_back(&self, claim: &Claim, pause: Duration, error: Option<&Error>) -> Result<()> {
+        let tx = self.store.write_instance().await?;
+        let attempts = if error.is_some() { claim.job.attempt } else { claim.job.attempt - 1 };
+        jobs::Entity::update_many()
+            .col_expr(jobs::Column::State, Expr::value(state::READY))
+            .col_expr(jobs::Column::Attempts, Expr::value(attempts))
+            .col_expr(jobs::Column::RunAt, Expr::value(self.store.now().plus(pause)))
+            .col_expr(jobs::Column::LastError, Expr::value(error.map(|e| e.message().to_owned())))
+            .col_expr(jobs::Column::LeaseUntil, Expr::value(Option::<i64>::None))
+            .filter(jobs::Column::Id.eq(claim.job.id))
+            .filter(jobs::Column::LeaseToken.eq(claim.token))
+            .exec(tx.db())
+            .await?;
+        tx.notify(Notice { topic: Topic::Job, id: claim.job.target });
+        tx.commit().await
+    }
+
+    /// Renews the lease; ends when the lease is lost.
+    async fn renew_while(&self, claim: &Claim) {
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            match self.renew(claim).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::warn!(job = %claim.job.id, %error, "a lease could not be renewed"),
+            }
+        }
+    }
+
+    async fn renew(&self, claim: &Claim) -> Result<bool> {
+        let tx = self.store.write_instance().await?;
+        let renewed = jobs::Entity::update_many()
+            .col_expr(jobs::Column::LeaseUntil, Expr::value(self.store.now().plus(LEASE)))
+            .filter(jobs::Column::Id.eq(claim.job.id))
+            .filter(jobs::Column::LeaseToken.eq(claim.token))
+            .exec(tx.db())
+            .await?;
+        tx.commit().await?;
+        Ok(renewed.rows_affected == 1)
+    }
+}
+
+struct Claim {
+    job: ClaimedJob,
+    token: uuid::Uuid,
+}
+
+/// 1 s, 2 s, 4 s, ... at most 5 min.
+fn pause_after(attempt: i64) -> Duration {
+    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(16);
+    FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE)
+}

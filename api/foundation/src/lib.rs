@@ -1,0 +1,29 @@
+//! What every feature stands on.
+//!
+//! Reading order: [`error`], [`id`], [`clock`], [`scope`]; then [`store`] (the database and its transactions),
+//! [`vault`] (keys), [`audit`] (the chain of what was done), [`jobs`] (what is still to do), [`blobs`] (files);
+//! then [`identity`], [`workspaces`], [`plugins`] and [`privacy`].
+//!
+//! Invariants, as absences:
+//! - Nothing here knows HTTP, GraphQL, a provider or a chat.
+//! - No row is reachable without a [`scope::Scope`]; only authentication and the job runner make one.
+//! - Nothing but [`clock`] reads the time, and nothing but [`id`] and [`vault`] makes randomness.
+//! - No personal data stands in an error, a log line or a job.
+
+pub mod audit;
+pub mod blobs;
+pub mod clock;
+pub mod error;
+pub mod id;
+pub mod identity;
+pub mod jobs;
+pub mod plugins;
+pub mod privacy;
+pub mod scope;
+pub mod store;
+pub mod vault;
+pub mod workspaces;
+
+pub use clock::{Clock, Timestamp};
+pub use error::{Error, ErrorKind, Result};
+pub use scope::{Actor, Permission, Scope};

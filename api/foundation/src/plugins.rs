@@ -1,0 +1,278 @@
+//! Plugins: which are compiled in, which a workspace uses, under which sealed settings, and who gets data by them.
+//!
+//! Reading order: [`register`] (what a workspace sees), [`settings`] (checked, sealed, never given back), then
+//! [`Registry`], which opens plugins.
+//!
+//! The embedder and the vector index are chosen for the whole installation, because vectors of two models never mix. A
+//! chat model is chosen by assistant. One that works inside this installation is on from the start; one that hands data
+//! to another party is used only where the workspace said so.
+//!
+//! Invariants, as absences:
+//! - No setting is ever returned, logged or named in an error.
+//! - No workspace's settings mix with the operator's, so that no operator's key goes to a host that a workspace names.
+//! - No plugin that a workspace switched off answers for it.
+
+pub mod register;
+mod settings;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use consigne_sdk::{Capability, CapabilityKind, ChatModel, Egress, Embedder, Plugin, ProcessorRole, VectorIndex};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+pub use self::register::{PluginInfo, Recipient};
+use self::settings::{Schema, Stored};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::WorkspaceId,
+    scope::Scope,
+    store::Store,
+};
+
+/// What the operator chose for the whole installation.
+#[derive(Clone)]
+pub struct InstanceDefaults {
+    /// The plugin that makes vectors.
+    pub embedder: String,
+    /// The plugin that finds them.
+    pub vector_index: String,
+    /// The plugin that answers where an assistant names none.
+    pub chat_model: String,
+    /// The operator's settings, by plugin. A plugin without an entry has `{}`.
+    pub settings: BTreeMap<String, Value>,
+}
+
+impl Default for InstanceDefaults {
+    fn default() -> Self {
+        Self {
+            embedder: "fastembed".to_owned(),
+            vector_index: "flat".to_owned(),
+            chat_model: "extractive".to_owned(),
+            settings: BTreeMap::new(),
+        }
+    }
+}
+
+/// The plugins that are compiled in, and those that are open. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    entries: Vec<Entry>,
+    embedder: String,
+    vector_index: String,
+    chat_model: String,
+    opened_embedder: OnceCell<Arc<dyn Embedder>>,
+    opened_index: OnceCell<Arc<dyn VectorIndex>>,
+    opened_models: Mutex<HashMap<(Whose, &'static str), OpenModel>>,
+}
+
+/// One compiled-in plugin.
+struct Entry {
+    plugin: Arc<dyn Plugin>,
+    schema: Schema,
+    /// The operator's.
+    settings: Value,
+}
+
+impl Entry {
+    fn id(&self) -> &'static str {
+        self.plugin.manifest().id
+    }
+
+    /// A plugin is on without a word where it works inside this installation under the operator's settings.
+    fn is_on_from_the_start(&self) -> bool {
+        self.plugin.processing(&self.settings).role == ProcessorRole::Internal
+            && self.schema.check(&self.settings).is_ok()
+    }
+
+    async fn open(&self, settings: Value) -> Result<Capability> {
+        let egress = Egress::new(self.plugin.manifest(), &settings)?;
+        Ok(self.plugin.open(settings, egress).await?)
+    }
+}
+
+/// Under whose settings a model is open: the operator's, or one workspace's own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Whose {
+    Operator,
+    Workspace(WorkspaceId),
+}
+
+/// Of each plugin one version is open, and opened once however many ask at the same time.
+struct OpenModel {
+    version: i64,
+    model: Arc<OnceCell<Arc<dyn ChatModel>>>,
+}
+
+impl Registry {
+    /// Registers these plugins.
+    ///
+    /// # Errors
+    /// `Misconfigured` where two have the same id, a default names none or one of another capability, a manifest's
+    /// schema is no schema, or the operator's settings are not what it asks for.
+    pub fn new(plugins: Vec<Arc<dyn Plugin>>, defaults: InstanceDefaults) -> Result<Self> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for plugin in plugins {
+            let id = plugin.manifest().id;
+            if entries.iter().any(|entry| entry.id() == id) {
+                return Err(misconfigured(format!("Two plugins are called {id}.")));
+            }
+            let schema = Schema::of(plugin.manifest())?;
+            let settings = match defaults.settings.get(id) {
+                Some(settings) => {
+                    schema.check(settings).map_err(|error| misconfigured(format!("{id}: {}", error.message())))?;
+                    settings.clone()
+                }
+                None => Value::Object(serde_json::Map::new()),
+            };
+            entries.push(Entry { plugin, schema, settings });
+        }
+        for id in defaults.settings.keys() {
+            if !entries.iter().any(|entry| entry.id() == id) {
+                return Err(misconfigured(format!("There are settings for {id}, which is not compiled in.")));
+            }
+        }
+        for (id, capability) in [
+            (&defaults.embedder, CapabilityKind::Embedder),
+            (&defaults.vector_index, CapabilityKind::VectorIndex),
+            (&defaults.chat_model, CapabilityKind::ChatModel),
+        ] {
+            if !entries.iter().any(|e| e.id() == id && e.plugin.manifest().capability == capability) {
+                return Err(misconfigured(format!("{id} is not compiled in, or is no {capability:?}.")));
+            }
+        }
+        Ok(Self(Arc::new(Inner {
+            entries,
+            embedder: defaults.embedder,
+            vector_index: defaults.vector_index,
+            chat_model: defaults.chat_model,
+            opened_embedder: OnceCell::new(),
+            opened_index: OnceCell::new(),
+            opened_models: Mutex::default(),
+        })))
+    }
+
+    /// Opens the installation's embedder and vector index, once.
+    ///
+    /// # Errors
+    /// `Misconfigured`, `Unavailable`.
+    pub async fn open_defaults(&self) -> Result<()> {
+        let open_embedder = async || match self.open_as_operator(&self.0.embedder).await? {
+            Capability::Embedder(embedder) => Ok(embedder),
+            _ => Err(not_that(&self.0.embedder)),
+        };
+        self.0.opened_embedder.get_or_try_init(open_embedder).await?;
+        let open_index = async || match self.open_as_operator(&self.0.vector_index).await? {
+            Capability::VectorIndex(index) => Ok(index),
+            _ => Err(not_that(&self.0.vector_index)),
+        };
+        self.0.opened_index.get_or_try_init(open_index).await?;
+        Ok(())
+    }
+
+    /// The installation's embedder.
+    ///
+    /// # Errors
+    /// `Unavailable` before [`Registry::open_defaults`].
+    pub fn embedder(&self) -> Result<Arc<dyn Embedder>> {
+        self.0.opened_embedder.get().cloned().ok_or_else(not_open)
+    }
+
+    /// The installation's vector index.
+    ///
+    /// # Errors
+    /// `Unavailable` before [`Registry::open_defaults`].
+    pub fn vector_index(&self) -> Result<Arc<dyn VectorIndex>> {
+        self.0.opened_index.get().cloned().ok_or_else(not_open)
+    }
+
+    /// The plugin that answers where an assistant names none.
+    pub fn default_chat_model(&self) -> &str {
+        &self.0.chat_model
+    }
+
+    /// A chat model under the settings that hold for the workspace; opened on first use. Whether the workspace uses it
+    /// is read each time, so that switching it off holds at the next question.
+    ///
+    /// # Errors
+    /// `NotFound`; `Disabled` where the workspace does not use it; `Misconfigured`, `Unavailable` where it cannot open.
+    pub async fn chat_model(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn ChatModel>> {
+        let entry = self.entry(plugin)?;
+        if entry.plugin.manifest().capability != CapabilityKind::ChatModel {
+            return Err(Error::not_found("chat model"));
+        }
+        let stored = settings::find(scope, store, entry.id()).await?;
+        if !self.is_enabled(entry, stored.as_ref()) {
+            self.forget(Whose::Workspace(scope.workspace()), entry.id());
+            return Err(Error::new(
+                ErrorKind::Disabled,
+                format!("This workspace does not use the plugin {}.", entry.id()),
+            ));
+        }
+        let own = match &stored {
+            Some(stored) => stored.own_settings(scope, store).await?.map(|settings| (stored.version, settings)),
+            None => None,
+        };
+        let (whose, version, settings) = match own {
+            Some((version, settings)) => (Whose::Workspace(scope.workspace()), version, settings),
+            None => (Whose::Operator, 0, entry.settings.clone()),
+        };
+        let model = self.cell(whose, entry.id(), version);
+        let open = async || match entry.open(settings).await? {
+            Capability::ChatModel(model) => Ok(model),
+            _ => Err(not_that(entry.id())),
+        };
+        Ok(model.get_or_try_init(open).await?.clone())
+    }
+
+    fn entry(&self, plugin: &str) -> Result<&Entry> {
+        self.0.entries.iter().find(|entry| entry.id() == plugin).ok_or_else(|| Error::not_found("plugin"))
+    }
+
+    async fn open_as_operator(&self, plugin: &str) -> Result<Capability> {
+        let entry = self.entry(plugin)?;
+        entry.open(entry.settings.clone()).await
+    }
+
+    /// Whether the workspace uses it: its own word, or else what holds from the start.
+    fn is_enabled(&self, entry: &Entry, stored: Option<&Stored>) -> bool {
+        match entry.plugin.manifest().capability {
+            CapabilityKind::Embedder => entry.id() == self.0.embedder,
+            CapabilityKind::VectorIndex => entry.id() == self.0.vector_index,
+            CapabilityKind::ChatModel => {
+                stored.map_or_else(|| entry.is_on_from_the_start(), |stored| stored.is_enabled)
+            }
+        }
+    }
+
+    /// The place of this version; an older one is closed when its last answer ends.
+    fn cell(&self, whose: Whose, plugin: &'static str, version: i64) -> Arc<OnceCell<Arc<dyn ChatModel>>> {
+        let mut models = self.0.opened_models.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = models.entry((whose, plugin)).or_insert_with(|| OpenModel { version, model: Arc::default() });
+        if open.version != version {
+            *open = OpenModel { version, model: Arc::default() };
+        }
+        open.model.clone()
+    }
+
+    fn forget(&self, whose: Whose, plugin: &'static str) {
+        self.0.opened_models.lock().unwrap_or_else(PoisonError::into_inner).remove(&(whose, plugin));
+    }
+}
+
+fn misconfigured(message: String) -> Error {
+    Error::new(ErrorKind::Misconfigured, message)
+}
+
+fn not_open() -> Error {
+    Error::new(ErrorKind::Unavailable, "The installation's plugins are not open yet.")
+}
+
+fn not_that(plugin: &str) -> Error {
+    misconfigured(format!("The plugin {plugin} opened as something else than its manifest says."))
+}

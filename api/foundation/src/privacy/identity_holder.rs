@@ -1,0 +1,53 @@
+//! What this crate itself holds about a visitor: the visitor rows, the details of audit entries, and jobs about them.
+
+use async_trait::async_trait;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+
+use super::DataHolder;
+use crate::{
+    error::Result,
+    id::SubjectId,
+    scope::Scope,
+    store::{Store, entity::{audit_details, visitors}},
+};
+
+/// Visitors and audit details. The audit chain itself holds surrogate ids only and stays whole.
+pub struct IdentityHolder(pub Store);
+
+#[async_trait]
+impl DataHolder for IdentityHolder {
+    fn name(&self) -> &'static str {
+        "identity"
+    }
+
+    async fn count(&self, scope: &Scope, subject: SubjectId) -> Result<u64> {
+        let tx = self.0.read(scope).await?;
+        let of_visitors = visitors::Entity::find()
+            .filter(visitors::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(visitors::Column::SubjectId.eq(subject))
+            .count(tx.db())
+            .await?;
+        let of_details = audit_details::Entity::find()
+            .filter(audit_details::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(audit_details::Column::SubjectId.eq(subject))
+            .count(tx.db())
+            .await?;
+        Ok(of_visitors + of_details)
+    }
+
+    async fn erase(&self, scope: &Scope, subject: SubjectId) -> Result<u64> {
+        let tx = self.0.write(scope).await?;
+        let of_visitors = visitors::Entity::delete_many()
+            .filter(visitors::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(visitors::Column::SubjectId.eq(subject))
+            .exec(tx.db())
+            .await?;
+        let of_details = audit_details::Entity::delete_many()
+            .filter(audit_details::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(audit_details::Column::SubjectId.eq(subject))
+            .exec(tx.db())
+            .await?;
+        tx.commit().await?;
+        Ok(of_visitors.rows_affected + of_details.rows_affected)
+    }
+}

@@ -1,0 +1,63 @@
+//! The erasure ledger: one small object per erasure, in the blob store, outside what restoring the database can roll
+//! back. Written first, never changed, surrogate ids only.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    blobs::Blobs,
+    clock::Timestamp,
+    error::{Error, ErrorKind, Result},
+    id::{ErasureId, SubjectId, WorkspaceId},
+};
+
+const PREFIX: &str = "ledger";
+
+/// What the ledger says of an erasure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The erasure.
+    pub erasure: ErasureId,
+    /// In this workspace.
+    pub workspace: WorkspaceId,
+    /// Of this person.
+    pub subject: SubjectId,
+    /// Asked for at.
+    pub requested_at: Timestamp,
+}
+
+/// Writes an entry; writing it again is fine.
+///
+/// # Errors
+/// `Unavailable`: the erasure must not begin then.
+pub async fn write(blobs: &Blobs, entry: &Entry) -> Result<()> {
+    let bytes = serde_json::to_vec(entry).map_err(|e| Error::internal("a ledger entry").because(e))?;
+    blobs.append_once(&path(entry.erasure), bytes.into()).await
+}
+
+/// Whether the entry stands.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn stands(blobs: &Blobs, erasure: ErasureId) -> Result<bool> {
+    blobs.exists(&path(erasure)).await
+}
+
+/// All entries, oldest first.
+///
+/// # Errors
+/// `Unavailable`; `Corrupt` where an entry cannot be read: nothing may be restored over that.
+pub async fn all(blobs: &Blobs) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for path in blobs.list_prefix(PREFIX).await? {
+        let bytes = blobs.get_small(&path).await?;
+        let entry: Entry = serde_json::from_slice(&bytes)
+            .map_err(|e| Error::new(ErrorKind::Corrupt, format!("The erasure ledger entry {path} cannot be read.")).because(e))?;
+        entries.push(entry);
+    }
+    entries.sort_by_key(|e| e.requested_at);
+    Ok(entries)
+}
+
+fn path(erasure: ErasureId) -> String {
+    format!("{PREFIX}/{erasure}")
+}

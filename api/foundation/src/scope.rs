@@ -1,0 +1,217 @@
+//! Whose data may be touched, by whom, and for what. Every call that reaches a row takes one.
+
+use std::fmt;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::{AccountId, ApiKeyId, AssistantId, SessionId, SubjectId, VisitorId, WorkspaceId},
+};
+
+/// One thing that can be allowed. Which role has which stands in [`crate::identity::roles`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[repr(u8)]
+pub enum Permission {
+    /// See the workspace and its assistants.
+    WorkspaceRead,
+    /// Configure the workspace and its assistants; pause them.
+    WorkspaceWrite,
+    /// See documents and search them.
+    KnowledgeRead,
+    /// Upload, replace and delete documents.
+    KnowledgeWrite,
+    /// Read every chat of the workspace.
+    ChatsRead,
+    /// Start a chat and ask in one's own.
+    ChatsAsk,
+    /// See plugins and recipients.
+    PluginsRead,
+    /// Enable, disable and set plugins.
+    PluginsWrite,
+    /// See, make and revoke API keys.
+    KeysWrite,
+    /// Make visitor tokens.
+    VisitorsWrite,
+    /// Read the audit log.
+    AuditRead,
+    /// See erasures and their certificates.
+    PrivacyRead,
+    /// Erase a person.
+    PrivacyErase,
+    /// See dead jobs and retry them.
+    JobsWrite,
+}
+
+impl Permission {
+    /// All permissions.
+    pub const ALL: [Self; 14] = [
+        Self::WorkspaceRead,
+        Self::WorkspaceWrite,
+        Self::KnowledgeRead,
+        Self::KnowledgeWrite,
+        Self::ChatsRead,
+        Self::ChatsAsk,
+        Self::PluginsRead,
+        Self::PluginsWrite,
+        Self::KeysWrite,
+        Self::VisitorsWrite,
+        Self::AuditRead,
+        Self::PrivacyRead,
+        Self::PrivacyErase,
+        Self::JobsWrite,
+    ];
+
+    /// The name in tokens, settings and the schema: `KNOWLEDGE_READ`.
+    pub fn name(self) -> String {
+        let words = format!("{self:?}");
+        let mut name = String::new();
+        for (position, c) in words.char_indices() {
+            if c.is_uppercase() && position > 0 {
+                name.push('_');
+            }
+            name.push(c.to_ascii_uppercase());
+        }
+        name
+    }
+
+    /// The permission of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.name() == name)
+    }
+}
+
+/// A set of permissions.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Permissions(u32);
+
+impl Permissions {
+    /// The set of these.
+    pub fn of(all: &[Permission]) -> Self {
+        Self(all.iter().fold(0, |bits, p| bits | 1 << (*p as u8)))
+    }
+
+    /// Whether this one is in the set.
+    pub fn has(self, permission: Permission) -> bool {
+        self.0 & (1 << (permission as u8)) != 0
+    }
+
+    /// What is in both.
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The members, in the order of [`Permission::ALL`].
+    pub fn list(self) -> Vec<Permission> {
+        Permission::ALL.into_iter().filter(|p| self.has(*p)).collect()
+    }
+}
+
+impl fmt::Debug for Permissions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.list()).finish()
+    }
+}
+
+/// Who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// A member of the workspace, signed in.
+    Member {
+        /// The account.
+        account: AccountId,
+        /// The sign-in.
+        session: SessionId,
+    },
+    /// A program of the customer's.
+    ApiKey(ApiKeyId),
+    /// A visitor, bound to one assistant.
+    Visitor {
+        /// The visitor.
+        visitor: VisitorId,
+        /// The person, as the workspace holds data about them.
+        subject: SubjectId,
+        /// The only assistant that may be asked.
+        assistant: AssistantId,
+    },
+    /// The product itself, in a job or a recurring duty.
+    Duty(&'static str),
+}
+
+impl Actor {
+    /// `member`, `api_key`, `visitor` or `duty`, for the audit log.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Member { .. } => "member",
+            Self::ApiKey(_) => "api_key",
+            Self::Visitor { .. } => "visitor",
+            Self::Duty(_) => "duty",
+        }
+    }
+
+    /// The id behind it; a duty has none.
+    pub fn id(&self) -> Option<Uuid> {
+        match self {
+            Self::Member { account, .. } => Some(account.0),
+            Self::ApiKey(key) => Some(key.0),
+            Self::Visitor { visitor, .. } => Some(visitor.0),
+            Self::Duty(_) => None,
+        }
+    }
+}
+
+/// One workspace, one actor, and what that actor may do there. It cannot be made outside this crate: authentication
+/// makes it for a request, the job runner for a job.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    workspace: WorkspaceId,
+    actor: Actor,
+    permissions: Permissions,
+}
+
+impl Scope {
+    pub(crate) fn new(workspace: WorkspaceId, actor: Actor, permissions: Permissions) -> Self {
+        Self { workspace, actor, permissions }
+    }
+
+    /// The product's own duty in a workspace. It may do what no request may: it acts on what a request decided.
+    pub(crate) fn duty(workspace: WorkspaceId, name: &'static str) -> Self {
+        Self::new(workspace, Actor::Duty(name), Permissions::of(&Permission::ALL))
+    }
+
+    /// The workspace.
+    pub fn workspace(&self) -> WorkspaceId {
+        self.workspace
+    }
+
+    /// Who acts.
+    pub fn actor(&self) -> Actor {
+        self.actor
+    }
+
+    /// What the actor may do.
+    pub fn permissions(&self) -> Permissions {
+        self.permissions
+    }
+
+    /// The person behind a visitor's token.
+    pub fn subject(&self) -> Option<SubjectId> {
+        match self.actor {
+            Actor::Visitor { subject, .. } => Some(subject),
+            _ => None,
+        }
+    }
+
+    /// Refuses unless this is allowed.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub fn require(&self, permission: Permission) -> Result<()> {
+        if self.permissions.has(permission) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Forbidden, format!("This needs the permission {}.", permission.name())))
+    }
+}

@@ -1,0 +1,285 @@
+//! The database: SQLite in one file, or Postgres with forced row-level security.
+//!
+//! A [`Store`] hands out transactions. [`WorkspaceTx`] belongs to one workspace: on Postgres its first statement names
+//! the workspace for row-level security, so a statement without a predicate still sees own rows only. [`InstanceTx`]
+//! sees the tables that belong to no workspace (accounts, sessions, jobs) and, on Postgres, no scoped row at all.
+//!
+//! Invariants, as absences:
+//! - No connection leaves this module; features get a transaction, and a transaction needs a [`Scope`].
+//! - No statement and no value is logged.
+//! - No connection returns to the pool inside a transaction or with a workspace set.
+
+pub mod connect;
+pub mod entity;
+pub mod notices;
+pub mod probe;
+
+use std::{
+    ops::Deref,
+    sync::{Arc, Mutex},
+};
+
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
+};
+
+pub use self::{
+    connect::StoreSettings,
+    notices::{Notice, Notices, Topic},
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    error::Result,
+    id::WorkspaceId,
+    scope::Scope,
+    vault::{RootKey, Vault},
+};
+
+/// The database, its keys and its clock. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    reader: DatabaseConnection,
+    writer: DatabaseConnection,
+    vault: Vault,
+    clock: Clock,
+    notices: Notices,
+}
+
+impl Store {
+    /// Connects to a migrated database and its key store.
+    ///
+    /// # Errors
+    /// `Unavailable` where it cannot be reached; `Misconfigured` where the URL is neither SQLite nor Postgres, or where
+    /// Postgres would not isolate workspaces (see [`probe`]).
+    pub async fn open(settings: &StoreSettings, root: RootKey, clock: Clock) -> Result<Self> {
+        let connected = connect::connect(settings).await?;
+        if connected.writer.get_database_backend() == DbBackend::Postgres {
+            probe::refuse_without_isolation(&connected.writer).await?;
+        }
+        Ok(Self(Arc::new(Inner {
+            reader: connected.reader,
+            writer: connected.writer,
+            vault: Vault::new(connected.keys, root, clock.clone()),
+            clock,
+            notices: connected.notices,
+        })))
+    }
+
+    /// Reads in one workspace: one consistent view.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn read(&self, scope: &Scope) -> Result<WorkspaceTx> {
+        self.begin_in(scope.workspace(), Mode::Read).await
+    }
+
+    /// Writes in one workspace. On SQLite writers wait for each other here, never inside.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn write(&self, scope: &Scope) -> Result<WorkspaceTx> {
+        self.begin_in(scope.workspace(), Mode::Write).await
+    }
+
+    /// Reads the tables that belong to no workspace.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(crate) async fn read_instance(&self) -> Result<InstanceTx> {
+        self.begin(Mode::Read).await
+    }
+
+    /// Writes the tables that belong to no workspace.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(crate) async fn write_instance(&self) -> Result<InstanceTx> {
+        self.begin(Mode::Write).await
+    }
+
+    /// A transaction in a workspace that authentication has just named, before there is a scope.
+    pub(crate) async fn begin_in(&self, workspace: WorkspaceId, mode: Mode) -> Result<WorkspaceTx> {
+        let tx = self.begin(mode).await?;
+        if tx.get_database_backend() == DbBackend::Postgres {
+            let name_workspace = Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT set_config('app.workspace_id', $1, true)",
+                [workspace.0.to_string().into()],
+            );
+            tx.query_one_raw(name_workspace).await?;
+        }
+        Ok(WorkspaceTx { tx, workspace })
+    }
+
+    async fn begin(&self, mode: Mode) -> Result<InstanceTx> {
+        let (db, access, lock) = match mode {
+            Mode::Read => (&self.0.reader, AccessMode::ReadOnly, SqliteTransactionMode::Deferred),
+            Mode::Write => (&self.0.writer, AccessMode::ReadWrite, SqliteTransactionMode::Immediate),
+        };
+        let options = match db.get_database_backend() {
+            DbBackend::Postgres => TransactionOptions { access_mode: Some(access), ..Default::default() },
+            _ => TransactionOptions { sqlite_transaction_mode: Some(lock), ..Default::default() },
+        };
+        let tx = db.begin_with_options(options).await?;
+        Ok(InstanceTx { tx, store: self.clone(), said: Mutex::default() })
+    }
+
+    /// The keys.
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// What other parts of the product said after a commit.
+    pub fn notices(&self) -> &Notices {
+        &self.0.notices
+    }
+
+    /// SQLite or Postgres.
+    pub fn backend(&self) -> DbBackend {
+        self.0.writer.get_database_backend()
+    }
+
+    /// Makes the database forget deleted bytes for good, as far as the application may: on SQLite the free pages and
+    /// the write-ahead log; on Postgres dead rows are left to autovacuum, sealed under a key that is gone.
+    ///
+    /// # Errors
+    /// `Unavailable` where a reader holds the log back for longer than the busy time-out.
+    pub async fn purge_deleted_bytes(&self) -> Result<()> {
+        if self.backend() == DbBackend::Sqlite {
+            connect::purge_sqlite(&self.0.writer).await?;
+        }
+        Ok(())
+    }
+
+    /// Answers if the database can be written to.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn ping(&self) -> Result<()> {
+        self.0.writer.ping().await?;
+        self.0.reader.ping().await?;
+        self.0.vault.ping().await
+    }
+
+    /// Names of the migrations that the database lacks.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub fn connection_for_migrations(&self) -> &DatabaseConnection {
+        &self.0.writer
+    }
+
+    /// Closes all connections after the transactions under way.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn close(&self) -> Result<()> {
+        self.0.reader.close_by_ref().await?;
+        self.0.writer.close_by_ref().await?;
+        self.0.vault.close().await
+    }
+}
+
+/// Whether a transaction writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    Write,
+}
+
+/// A transaction over the tables of no workspace. Dropped without a commit it rolls back.
+pub struct InstanceTx {
+    tx: DatabaseTransaction,
+    store: Store,
+    said: Mutex<Vec<Notice>>,
+}
+
+impl InstanceTx {
+    /// The store it came from.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The transaction, for entities.
+    pub fn db(&self) -> &DatabaseTransaction {
+        &self.tx
+    }
+
+    /// Tells every part of the product, in every process, once the commit is through.
+    pub fn notify(&self, notice: Notice) {
+        let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !said.contains(&notice) {
+            said.push(notice);
+        }
+    }
+
+    /// Commits, then tells what was to be told.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Conflict`; nothing is told then.
+    pub async fn commit(self) -> Result<()> {
+        let said = self.said.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.tx.get_database_backend() == DbBackend::Postgres {
+            for notice in &said {
+                notices::tell_postgres(&self.tx, *notice).await?;
+            }
+            self.tx.commit().await?;
+        } else {
+            self.tx.commit().await?;
+            for notice in said {
+                self.store.0.notices.tell(notice);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Deref for InstanceTx {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.tx
+    }
+}
+
+/// A transaction in one workspace. Dropped without a commit it rolls back.
+pub struct WorkspaceTx {
+    tx: InstanceTx,
+    workspace: WorkspaceId,
+}
+
+impl WorkspaceTx {
+    /// The workspace it is bound to. Every statement names it too: SQLite has no row-level security.
+    pub fn workspace(&self) -> WorkspaceId {
+        self.workspace
+    }
+
+    /// Commits, then tells what was to be told.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Conflict`.
+    pub async fn commit(self) -> Result<()> {
+        self.tx.commit().await
+    }
+}
+
+impl Deref for WorkspaceTx {
+    type Target = InstanceTx;
+
+    fn deref(&self) -> &InstanceTx {
+        &self.tx
+    }
+}

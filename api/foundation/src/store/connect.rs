@@ -1,0 +1,146 @@
+//! Connecting, with the settings that isolation and erasure rest on.
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
+    sqlx::{
+        ConnectOptions, Executor,
+        postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions},
+        sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    },
+};
+
+use super::notices::{self, Notices};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Where the database is.
+#[derive(Clone)]
+pub struct StoreSettings {
+    /// `sqlite:PATH` or `postgres://...` (as the application role).
+    pub url: String,
+    /// SQLite only: the file of the key store. On Postgres the key store is the schema `keys` of the same database.
+    pub key_store: PathBuf,
+    /// Connections for reading (and, on Postgres, for writing).
+    pub max_connections: u32,
+}
+
+/// Connections for the key store on Postgres, one of which listens.
+const KEY_CONNECTIONS: u32 = 4;
+
+pub(crate) struct Connected {
+    pub reader: DatabaseConnection,
+    pub writer: DatabaseConnection,
+    pub keys: DatabaseConnection,
+    pub notices: Notices,
+}
+
+/// Connects. A SQLite file that is not there yet is made.
+pub(crate) async fn connect(settings: &StoreSettings) -> Result<Connected> {
+    if settings.url.starts_with("sqlite:") {
+        connect_sqlite(settings).await
+    } else if settings.url.starts_with("postgres:") || settings.url.starts_with("postgresql:") {
+        connect_postgres(settings).await
+    } else {
+        Err(Error::new(ErrorKind::Misconfigured, "The database URL has to start with sqlite: or postgres:."))
+    }
+}
+
+/// The connections through which the owner migrates: the data and the key store.
+///
+/// # Errors
+/// `Unavailable`, `Misconfigured`.
+pub async fn connect_as_owner(settings: &StoreSettings) -> Result<(DatabaseConnection, DatabaseConnection)> {
+    let connected = connect(settings).await?;
+    Ok((connected.writer, connected.keys))
+}
+
+/// One writer: SQLite has one anyway, and waiting for it in the pool is fair where its busy handler is not.
+async fn connect_sqlite(settings: &StoreSettings) -> Result<Connected> {
+    let data = sqlite_options(&settings.url)?.journal_mode(SqliteJournalMode::Wal);
+    // A rollback journal that is truncated leaves no old key behind, as a write-ahead log would until its checkpoint.
+    let keys = sqlite_options(&format!("sqlite:{}", settings.key_store.display()))?
+        .journal_mode(SqliteJournalMode::Truncate);
+    let pool = |size: u32| SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(30));
+    let writer = pool(1).connect_with(data.clone()).await.map_err(unreachable_database)?;
+    let reader = pool(settings.max_connections).connect_with(data).await.map_err(unreachable_database)?;
+    let keys = pool(1).connect_with(keys).await.map_err(unreachable_database)?;
+    Ok(Connected {
+        reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
+        writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
+        keys: SqlxSqliteConnector::from_sqlx_sqlite_pool(keys),
+        notices: Notices::new(),
+    })
+}
+
+fn sqlite_options(url: &str) -> Result<SqliteConnectOptions> {
+    Ok(SqliteConnectOptions::from_str(url)
+        .map_err(|_| Error::new(ErrorKind::Misconfigured, "The SQLite URL cannot be read; write sqlite:PATH."))?
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10))
+        .synchronous(SqliteSynchronous::Full)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .pragma("secure_delete", "ON")
+        .disable_statement_logging())
+}
+
+/// Rows that were deleted are overwritten already (`secure_delete`); the log is emptied and free pages given back.
+pub(crate) async fn purge_sqlite(writer: &DatabaseConnection) -> Result<()> {
+    writer.execute_unprepared("PRAGMA incremental_vacuum").await?;
+    let row = writer
+        .query_one_raw(sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, "PRAGMA wal_checkpoint(TRUNCATE)"))
+        .await?
+        .ok_or_else(|| Error::internal("SQLite did not answer a checkpoint."))?;
+    let busy: i32 = row.try_get_by_index(0)?;
+    if busy != 0 {
+        return Err(Error::new(ErrorKind::Unavailable, "A reader keeps the write-ahead log from being emptied."));
+    }
+    Ok(())
+}
+
+async fn connect_postgres(settings: &StoreSettings) -> Result<Connected> {
+    let options = PgConnectOptions::from_str(&settings.url)
+        .map_err(|_| Error::new(ErrorKind::Misconfigured, "The Postgres URL cannot be read."))?
+        .application_name("consigne")
+        .disable_statement_logging();
+    let pool = postgres_pool(&options, settings.max_connections).await?;
+    // A transaction that waits for a key must not wait for a connection that other transactions hold.
+    let keys = postgres_pool(&options, KEY_CONNECTIONS).await?;
+    let listener = PgListener::connect_with(&keys).await.map_err(unreachable_database)?;
+    let notices = Notices::new();
+    notices::listen_to_postgres(listener, notices.clone()).await?;
+    let db = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+    let keys = SqlxPostgresConnector::from_sqlx_postgres_pool(keys);
+    Ok(Connected { reader: db.clone(), writer: db, keys, notices })
+}
+
+/// sqlx 0.9 can give a connection back inside an open transaction when a future is dropped in `begin()`
+/// (transact-rs/sqlx#4393), so each connection is rolled back and reset on its way into the pool.
+async fn postgres_pool(options: &PgConnectOptions, connections: u32) -> Result<PgPool> {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.execute("ROLLBACK; RESET ALL").await?;
+                Ok(true)
+            })
+        })
+        .connect_with(options.clone())
+        .await
+        .map_err(unreachable_database)
+}
+
+/// sqlx's own words may quote the URL with its password.
+pub(crate) fn unreachable_database(error: sea_orm::sqlx::Error) -> Error {
+    use sea_orm::sqlx::Error as Sqlx;
+    let why = match &error {
+        Sqlx::Io(io) => format!("{}", io.kind()),
+        Sqlx::Tls(_) => "TLS failed".to_owned(),
+        Sqlx::PoolTimedOut => "no connection was free in time".to_owned(),
+        Sqlx::Database(inner) => format!("it answered with code {}", inner.code().unwrap_or_default()),
+        _ => "it cannot be opened".to_owned(),
+    };
+    Error::new(ErrorKind::Unavailable, format!("The database cannot be reached: {why}."))
+}

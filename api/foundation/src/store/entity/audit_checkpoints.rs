@@ -1,0 +1,24 @@
+//! Signed positions of a chain.
+
+use sea_orm::entity::prelude::*;
+
+use crate::{clock::Timestamp, id::WorkspaceId};
+
+/// A row of `audit_checkpoints`; `personal_data.toml` says what each column holds.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "audit_checkpoints")]
+#[expect(missing_docs, reason = "the column register describes every column")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub workspace_id: WorkspaceId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub seq: i64,
+    pub at: Timestamp,
+    pub jws: String,
+}
+
+/// Joined by hand.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

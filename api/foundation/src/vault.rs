@@ -1,0 +1,382 @@
+//! Keys. A root key opens the workspace keys, a workspace key opens the keys of its people, and a person's key opens
+//! what is stored about them. Destroying that one key (`shred`) makes all of it unreadable, in every copy and backup.
+//!
+//! The key store is apart from the data: a file of its own on SQLite, the schema `keys` on Postgres. It is backed up as
+//! one current file that is overwritten, so that an old backup of the data never brings an erased person's key back.
+//!
+//! Reading order: [`root`], [`key`] (with the sealed format), then [`Vault`].
+//!
+//! Invariants, as absences:
+//! - No key is stored unwrapped, printed, logged or serialised.
+//! - No person's key stays in memory after the call that asked for it.
+//! - No person whose key was shredded ever gets a key again: the row stays as a tombstone.
+//! - No value opens in another place than the one it was sealed for.
+//! - No nonce is a counter.
+//!
+//! On Postgres the wrapped bytes of a shredded key stay in a dead row until autovacuum (set to its keenest for that
+//! table), and in the write-ahead log and its archive as long as those are kept. They are wrapped by the workspace key.
+
+pub(crate) mod aead;
+pub mod key;
+pub mod root;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod wycheproof;
+
+/// The migrated store that tests of this crate open.
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+pub(crate) mod support;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement, Value};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use self::aead::Secret;
+pub(crate) use self::key::Kind;
+pub use self::{
+    key::{Key, Place},
+    root::{Created, RootKey},
+};
+use crate::{
+    clock::Clock,
+    error::{Error, ErrorKind, Result},
+    id::{SubjectId, WorkspaceId},
+};
+
+/// A workspace that exists nowhere carries the value that tells a wrong root key.
+const CHECK_ROW: WorkspaceId = WorkspaceId(Uuid::nil());
+const CHECK_VERSION: i64 = 0;
+const CHECK_VALUE: &[u8] = b"consigne: this is the root key";
+
+/// The keys of an instance. Cheap to clone.
+#[derive(Clone)]
+pub struct Vault(Arc<Inner>);
+
+struct Inner {
+    db: DatabaseConnection,
+    clock: Clock,
+    wrapping: Key,
+    instance: Key,
+    instance_index: Secret,
+    /// Workspace keys, once read. There are as many as workspaces, and each is needed all the time.
+    workspaces: RwLock<HashMap<WorkspaceId, Key>>,
+    /// Whether the root key was found to be the right one, before anything is wrapped by it.
+    checked: OnceCell<()>,
+}
+
+impl Vault {
+    /// The vault over a migrated key store.
+    pub fn new(keys: DatabaseConnection, root: RootKey, clock: Clock) -> Self {
+        Self(Arc::new(Inner {
+            db: keys,
+            clock,
+            wrapping: Key::single(Kind::Wrapping, root.derive("consigne/wrap/1")),
+            instance: Key::single(Kind::Instance, root.derive("consigne/instance/1")),
+            instance_index: root.derive("consigne/instance-index/1"),
+            workspaces: RwLock::default(),
+            checked: OnceCell::new(),
+        }))
+    }
+
+    /// The key of a workspace, made on first use. Two processes that make it at once agree on one.
+    ///
+    /// # Errors
+    /// `Unavailable`; `Misconfigured` with another root key; `Corrupt`.
+    pub async fn workspace_key(&self, workspace: WorkspaceId) -> Result<Key> {
+        if workspace == CHECK_ROW {
+            return Err(Error::not_found("workspace"));
+        }
+        let cached = self.0.workspaces.read().unwrap_or_else(PoisonError::into_inner).get(&workspace).cloned();
+        if let Some(key) = cached {
+            return Ok(key);
+        }
+        self.0.checked.get_or_try_init(|| self.doctor()).await?;
+        let key = match self.stored_workspace_key(workspace).await? {
+            Some(key) => key,
+            None => {
+                let wrapped = self.0.wrapping.seal(&workspace_place(workspace, 1), aead::random_secret().as_ref());
+                self.insert_workspace_row(workspace, 1, wrapped).await?;
+                let made = self.stored_workspace_key(workspace).await?;
+                made.ok_or_else(|| Error::internal("a workspace key that was just written is not there"))?
+            }
+        };
+        self.0.workspaces.write().unwrap_or_else(PoisonError::into_inner).insert(workspace, key.clone());
+        Ok(key)
+    }
+
+    /// A new key for a person.
+    ///
+    /// # Errors
+    /// `Conflict` where there is one, `SubjectErased` after a shred; as [`Vault::workspace_key`].
+    pub async fn create_subject_key(&self, workspace: WorkspaceId, subject: SubjectId) -> Result<Key> {
+        let wrapping = self.workspace_key(workspace).await?;
+        let material = aead::random_secret();
+        let wrapped = wrapping.seal(&subject_place(workspace, subject), material.as_ref());
+        let written = self
+            .0
+            .db
+            .execute_raw(self.sql(
+                "INSERT INTO {keys}subject_keys (key_workspace_id, subject_id, wrapped, created_at) \
+                 VALUES ($1, $2, $3, $4) ON CONFLICT (key_workspace_id, subject_id) DO NOTHING",
+                [workspace.into(), subject.into(), wrapped.into(), self.0.clock.now().into()],
+            ))
+            .await?;
+        if written.rows_affected() == 1 {
+            return Ok(Key::single(Kind::Subject, material));
+        }
+        if self.is_shredded(workspace, subject).await? {
+            return Err(erased());
+        }
+        Err(Error::new(ErrorKind::Conflict, "This person has a key already."))
+    }
+
+    /// A person's key, read anew each time, so that a shred holds at once and everywhere.
+    ///
+    /// # Errors
+    /// `NotFound` where none was made; `SubjectErased` after a shred; as [`Vault::workspace_key`].
+    pub async fn subject_key(&self, workspace: WorkspaceId, subject: SubjectId) -> Result<Key> {
+        let row = self.subject_row(workspace, subject).await?.ok_or_else(|| Error::not_found("person"))?;
+        let Some(wrapped) = row.wrapped.filter(|_| !row.is_shredded) else { return Err(erased()) };
+        let wrapping = self.workspace_key(workspace).await?;
+        let place = subject_place(workspace, subject);
+        Ok(Key::single(Kind::Subject, unwrap(&wrapping, &place, &wrapped)?))
+    }
+
+    /// Destroys a person's key for good and leaves a tombstone, even where there was no key. May be repeated.
+    ///
+    /// # Errors
+    /// `Unavailable`; `Internal` where the key is still there afterwards.
+    pub async fn shred(&self, workspace: WorkspaceId, subject: SubjectId) -> Result<()> {
+        let now = self.0.clock.now();
+        self.0
+            .db
+            .execute_raw(self.sql(
+                "INSERT INTO {keys}subject_keys AS k (key_workspace_id, subject_id, wrapped, created_at, shredded_at) \
+                 VALUES ($1, $2, NULL, $3, $3) ON CONFLICT (key_workspace_id, subject_id) \
+                 DO UPDATE SET wrapped = NULL, shredded_at = COALESCE(k.shredded_at, excluded.shredded_at)",
+                [workspace.into(), subject.into(), now.into()],
+            ))
+            .await?;
+        match self.subject_row(workspace, subject).await? {
+            Some(SubjectRow { wrapped: None, is_shredded: true }) => Ok(()),
+            _ => Err(Error::internal("a key that was just shredded is still there")),
+        }
+    }
+
+    /// Whether a person's key was destroyed.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn is_shredded(&self, workspace: WorkspaceId, subject: SubjectId) -> Result<bool> {
+        Ok(self.subject_row(workspace, subject).await?.is_some_and(|row| row.is_shredded))
+    }
+
+    /// Everybody of a workspace whose key was destroyed.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn shredded_subjects(&self, workspace: WorkspaceId) -> Result<Vec<SubjectId>> {
+        let rows = self
+            .0
+            .db
+            .query_all_raw(self.sql(
+                "SELECT subject_id FROM {keys}subject_keys WHERE key_workspace_id = $1 AND shredded_at IS NOT NULL",
+                [workspace.into()],
+            ))
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get("", "subject_id")?)).collect()
+    }
+
+    /// The key of what belongs to no workspace: accounts, signing keys.
+    pub fn instance_key(&self) -> Key {
+        self.0.instance.clone()
+    }
+
+    /// A value to look up something personal that belongs to no workspace, such as an account's address: a keyed
+    /// HMAC-SHA-256 of it, 32 bytes. `normalised` must come from the one normaliser of that purpose.
+    pub fn instance_index(&self, purpose: &'static str, normalised: &str) -> Vec<u8> {
+        aead::keyed_hash(self.0.instance_index.as_ref(), &[purpose.as_bytes(), normalised.as_bytes()]).to_vec()
+    }
+
+    /// A value to look up something personal in one workspace, 32 bytes; elsewhere the same input gives another value.
+    ///
+    /// # Errors
+    /// As [`Vault::workspace_key`].
+    pub async fn blind_index(
+        &self,
+        workspace: WorkspaceId,
+        purpose: &'static str,
+        normalised: &str,
+    ) -> Result<Vec<u8>> {
+        let key = self.workspace_key(workspace).await?.derive("consigne/blind-index/1");
+        Ok(aead::keyed_hash(key.as_ref(), &[purpose.as_bytes(), normalised.as_bytes()]).to_vec())
+    }
+
+    /// Tells equal content of one workspace apart from other content, 32 bytes, and nothing to anybody without the key.
+    ///
+    /// # Errors
+    /// As [`Vault::workspace_key`].
+    pub async fn content_hash(&self, workspace: WorkspaceId, bytes: &[u8]) -> Result<Vec<u8>> {
+        let key = self.workspace_key(workspace).await?.derive("consigne/content-hash/1");
+        Ok(aead::keyed_hash(key.as_ref(), &[bytes]).to_vec())
+    }
+
+    /// Refuses where the root key is not the one that wrapped this key store. A fresh key store takes the root key for
+    /// its own.
+    ///
+    /// # Errors
+    /// `Misconfigured`; `Unavailable`.
+    pub async fn doctor(&self) -> Result<()> {
+        let place = workspace_place(CHECK_ROW, CHECK_VERSION);
+        let mut check = self.workspace_rows(CHECK_ROW).await?;
+        if check.is_empty() {
+            self.refuse_foreign_keys().await?;
+            let sealed = self.0.wrapping.seal(&place, CHECK_VALUE);
+            self.insert_workspace_row(CHECK_ROW, CHECK_VERSION, sealed).await?;
+            check = self.workspace_rows(CHECK_ROW).await?;
+        }
+        let (_, sealed) = check.pop().ok_or_else(|| Error::internal("the check value is not there"))?;
+        match self.0.wrapping.open(&place, &sealed) {
+            Ok(value) if value.as_slice() == CHECK_VALUE => Ok(()),
+            _ => Err(wrong_root_key()),
+        }
+    }
+
+    /// Answers if the key store can be reached.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn ping(&self) -> Result<()> {
+        Ok(self.0.db.ping().await?)
+    }
+
+    /// Closes its connections and forgets the workspace keys.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn close(&self) -> Result<()> {
+        self.0.workspaces.write().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(self.0.db.close_by_ref().await?)
+    }
+
+    /// A key store with keys but without a check value must not become this root key's own.
+    async fn refuse_foreign_keys(&self) -> Result<()> {
+        let any = self
+            .0
+            .db
+            .query_one_raw(self.sql(
+                "SELECT key_workspace_id, version, wrapped FROM {keys}workspace_keys WHERE version > $1 LIMIT 1",
+                [CHECK_VERSION.into()],
+            ))
+            .await?;
+        let Some(row) = any else { return Ok(()) };
+        let place = workspace_place(row.try_get("", "key_workspace_id")?, row.try_get("", "version")?);
+        let wrapped: Vec<u8> = row.try_get("", "wrapped")?;
+        unwrap(&self.0.wrapping, &place, &wrapped).map(drop).map_err(|_| wrong_root_key())
+    }
+
+    async fn stored_workspace_key(&self, workspace: WorkspaceId) -> Result<Option<Key>> {
+        let mut versions = Vec::new();
+        for (version, wrapped) in self.workspace_rows(workspace).await? {
+            let secret = unwrap(&self.0.wrapping, &workspace_place(workspace, version), &wrapped)?;
+            let number =
+                u32::try_from(version).map_err(|_| Error::new(ErrorKind::Corrupt, "A key has no such version."))?;
+            versions.push((number, secret));
+        }
+        Ok(Key::ring(Kind::Workspace, versions))
+    }
+
+    /// Versions and wrapped keys, oldest first.
+    async fn workspace_rows(&self, workspace: WorkspaceId) -> Result<Vec<(i64, Vec<u8>)>> {
+        let rows = self
+            .0
+            .db
+            .query_all_raw(self.sql(
+                "SELECT version, wrapped FROM {keys}workspace_keys WHERE key_workspace_id = $1 ORDER BY version",
+                [workspace.into()],
+            ))
+            .await?;
+        rows.iter().map(|row| Ok((row.try_get("", "version")?, row.try_get("", "wrapped")?))).collect()
+    }
+
+    async fn insert_workspace_row(&self, workspace: WorkspaceId, version: i64, wrapped: Vec<u8>) -> Result<()> {
+        self.0
+            .db
+            .execute_raw(self.sql(
+                "INSERT INTO {keys}workspace_keys (key_workspace_id, version, wrapped, created_at) \
+                 VALUES ($1, $2, $3, $4) ON CONFLICT (key_workspace_id, version) DO NOTHING",
+                [workspace.into(), version.into(), wrapped.into(), self.0.clock.now().into()],
+            ))
+            .await?;
+        Ok(())
+    }
+
+    async fn subject_row(&self, workspace: WorkspaceId, subject: SubjectId) -> Result<Option<SubjectRow>> {
+        let row = self
+            .0
+            .db
+            .query_one_raw(self.sql(
+                "SELECT wrapped, shredded_at FROM {keys}subject_keys WHERE key_workspace_id = $1 AND subject_id = $2",
+                [workspace.into(), subject.into()],
+            ))
+            .await?;
+        row.map(SubjectRow::read).transpose()
+    }
+
+    fn sql<const N: usize>(&self, text: &str, values: [Value; N]) -> Statement {
+        let backend = self.0.db.get_database_backend();
+        let schema = if backend == DbBackend::Postgres { "keys." } else { "" };
+        Statement::from_sql_and_values(backend, text.replace("{keys}", schema), values)
+    }
+}
+
+struct SubjectRow {
+    wrapped: Option<Vec<u8>>,
+    is_shredded: bool,
+}
+
+impl SubjectRow {
+    /// A row without a key counts as shredded, whatever its other column says.
+    fn read(row: QueryResult) -> Result<Self> {
+        let wrapped: Option<Vec<u8>> = row.try_get("", "wrapped")?;
+        let shredded_at: Option<i64> = row.try_get("", "shredded_at")?;
+        Ok(Self { is_shredded: shredded_at.is_some() || wrapped.is_none(), wrapped })
+    }
+}
+
+fn unwrap(wrapping: &Key, place: &Place, wrapped: &[u8]) -> Result<Secret> {
+    let bytes = wrapping.open(place, wrapped)?;
+    let mut secret = Secret::default();
+    if bytes.len() != secret.len() {
+        return Err(Error::new(ErrorKind::Corrupt, format!("The key at {place} has another length than a key.")));
+    }
+    secret.copy_from_slice(&bytes);
+    Ok(secret)
+}
+
+fn workspace_place(workspace: WorkspaceId, version: i64) -> Place {
+    Place::new(workspace, "workspace_keys", "wrapped", workspace.0).part(version)
+}
+
+fn subject_place(workspace: WorkspaceId, subject: SubjectId) -> Place {
+    Place::new(workspace, "subject_keys", "wrapped", subject.0)
+}
+
+fn erased() -> Error {
+    Error::new(ErrorKind::SubjectErased, "This person's data was erased.")
+}
+
+fn wrong_root_key() -> Error {
+    Error::new(
+        ErrorKind::Misconfigured,
+        "This root key is not the one that the key store was made with. Put the right one back; nothing was changed.",
+    )
+}

@@ -1,0 +1,193 @@
+//! A key and the places it seals for.
+//!
+//! # The sealed format
+//! ```text
+//! byte   0      1      2..6          6..18   18..
+//!        format kind   key version   nonce   cipher text and tag (16 bytes)
+//!        = 1           u32 BE
+//! ```
+//! `kind` says which of the keys it was (1 instance, 2 workspace, 3 subject, 4 blob, 0 the wrapping of workspace keys),
+//! `key version` which version of it, so that a rotated key still opens what its predecessor sealed.
+//!
+//! The additional data is the header and the place: `consigne place 1`, 0 or 1 for instance or workspace, the workspace
+//! (16 bytes), the table and the column (each a u16 BE length and the name), the row (16 bytes), and each further part of
+//! a composite key (i64 BE). A value that is moved to another row, column, table or workspace does not open.
+
+use std::{fmt, sync::Arc};
+
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::aead::{self, NONCE, Secret, TAG};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    id::WorkspaceId,
+};
+
+const FORMAT: u8 = 1;
+const HEADER: usize = 6;
+
+/// Which key it is; part of what is authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Wrapping = 0,
+    Instance = 1,
+    Workspace = 2,
+    Subject = 3,
+    Blob = 4,
+}
+
+/// A key that seals and opens. Cheap to clone; its bytes are overwritten when the last clone goes.
+///
+/// A workspace key holds every version it ever had: the newest seals, the one named in the header opens.
+#[derive(Clone)]
+pub struct Key(Arc<Ring>);
+
+struct Ring {
+    kind: Kind,
+    /// Oldest first; never empty.
+    versions: Vec<Version>,
+}
+
+/// One version of a key. What seals is derived from it, so that the same bytes never serve two algorithms.
+struct Version {
+    number: u32,
+    material: Secret,
+    sealing: Secret,
+}
+
+impl Key {
+    /// A key of one version.
+    pub(crate) fn single(kind: Kind, material: Secret) -> Self {
+        Self::ring(kind, vec![(1, material)]).expect("one version is not none")
+    }
+
+    /// A key of several versions, oldest first. None without a version.
+    pub(crate) fn ring(kind: Kind, versions: Vec<(u32, Secret)>) -> Option<Self> {
+        if versions.is_empty() {
+            return None;
+        }
+        let versions = versions
+            .into_iter()
+            .map(|(number, material)| Version { number, sealing: aead::derive(&material, "consigne/seal/1"), material })
+            .collect();
+        Some(Self(Arc::new(Ring { kind, versions })))
+    }
+
+    /// A key for another use. It comes from the oldest version: look-up values must not change when the key does.
+    pub(crate) fn derive(&self, info: &str) -> Secret {
+        aead::derive(&self.0.versions[0].material, info)
+    }
+
+    /// Seals bytes for one place.
+    pub fn seal(&self, place: &Place, plain: &[u8]) -> Vec<u8> {
+        let newest = &self.0.versions[self.0.versions.len() - 1];
+        let nonce = aead::random_nonce();
+        let mut out = Vec::with_capacity(HEADER + NONCE + plain.len() + TAG);
+        out.extend([FORMAT, self.0.kind as u8]);
+        out.extend(newest.number.to_be_bytes());
+        let aad = place.bind(&out);
+        out.extend(nonce);
+        out.extend_from_slice(plain);
+        aead::seal(&newest.sealing, &nonce, &aad, &mut out, HEADER + NONCE);
+        out
+    }
+
+    /// Opens what was sealed for this place.
+    ///
+    /// # Errors
+    /// `Corrupt` where a bit is flipped, the value belongs to another place, or another key sealed it.
+    pub fn open(&self, place: &Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        self.try_open(place, sealed).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("The value at {place} cannot be opened: it is not what was stored there."),
+            )
+        })
+    }
+
+    fn try_open(&self, place: &Place, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (header, rest) = sealed.split_first_chunk::<HEADER>()?;
+        let [format, kind, number @ ..] = *header;
+        if format != FORMAT || kind != self.0.kind as u8 {
+            return None;
+        }
+        let number = u32::from_be_bytes(number);
+        let version = self.0.versions.iter().find(|version| version.number == number)?;
+        let (nonce, cipher_text) = rest.split_first_chunk::<NONCE>()?;
+        aead::open(&version.sealing, nonce, &place.bind(header), cipher_text).ok()
+    }
+
+    /// Seals text.
+    pub fn seal_text(&self, place: &Place, plain: &str) -> Vec<u8> {
+        self.seal(place, plain.as_bytes())
+    }
+
+    /// Opens text.
+    ///
+    /// # Errors
+    /// `Corrupt`, as [`Key::open`].
+    pub fn open_text(&self, place: &Place, sealed: &[u8]) -> Result<String> {
+        let mut plain = self.open(place, sealed)?;
+        String::from_utf8(std::mem::take(&mut *plain))
+            .map_err(|_| Error::new(ErrorKind::Corrupt, format!("The value at {place} is not text.")))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({:?}, Sealed(..))", self.0.kind)
+    }
+}
+
+/// Where a sealed value stands: workspace, table, column, row. Ids are made before the row, so that it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    workspace: Option<WorkspaceId>,
+    table: &'static str,
+    column: &'static str,
+    row: Uuid,
+    parts: Vec<i64>,
+}
+
+impl Place {
+    /// A column of a row in a workspace.
+    pub fn new(workspace: WorkspaceId, table: &'static str, column: &'static str, row: Uuid) -> Self {
+        Self { workspace: Some(workspace), table, column, row, parts: Vec::new() }
+    }
+
+    /// A column of a row that belongs to no workspace.
+    pub fn instance(table: &'static str, column: &'static str, row: Uuid) -> Self {
+        Self { workspace: None, table, column, row, parts: Vec::new() }
+    }
+
+    /// One more part of a composite key: a position, a sequence number, a version.
+    pub fn part(mut self, n: i64) -> Self {
+        self.parts.push(n);
+        self
+    }
+
+    fn bind(&self, header: &[u8]) -> Vec<u8> {
+        let mut aad = Vec::with_capacity(128);
+        aad.extend_from_slice(header);
+        aad.extend_from_slice(b"consigne place 1");
+        aad.push(u8::from(self.workspace.is_some()));
+        aad.extend_from_slice(self.workspace.map_or(Uuid::nil(), |workspace| workspace.0).as_bytes());
+        for name in [self.table, self.column] {
+            aad.extend((name.len() as u16).to_be_bytes());
+            aad.extend_from_slice(name.as_bytes());
+        }
+        aad.extend_from_slice(self.row.as_bytes());
+        for part in &self.parts {
+            aad.extend(part.to_be_bytes());
+        }
+        aad
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{} of row {}", self.table, self.column, self.row)?;
+        self.parts.iter().try_for_each(|part| write!(f, "/{part}"))
+    }
+}

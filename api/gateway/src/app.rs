@@ -1,0 +1,269 @@
+//! Everything, built from a config. The binary and the tests start here.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use actix_web::{App as HttpApp, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use anyhow::{Context, Result, bail};
+use consigne_assistant::{
+    holder::{ChatHolder, VectorHolder},
+    knowledge::{Knowledge, KnowledgeLimits, Sandbox, sandbox::SandboxOptions},
+};
+use consigne_foundation::{
+    Clock,
+    blobs::Blobs,
+    jobs::Runner,
+    plugins::Registry,
+    privacy::{DataHolder, IdentityHolder, Privacy},
+    store::{Store, connect},
+};
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{
+    config::Config,
+    graphql::{Services, executor::SchemaExecutor, request::{Rates, RequestGuard}},
+    http::{self, Metrics, Playground, Readiness, Routes, Transport},
+    plugins, telemetry, worker,
+};
+
+/// Root mutation fields that stand alone in their request: what is worth guessing at, or cannot be undone.
+const ALONE: [&str; 5] = ["signIn", "refreshSession", "startVisitorSession", "createVisitorToken", "eraseSubject"];
+
+/// What a root field costs beyond its selections, in points of the rate limit.
+const COSTS: [(&str, u32); 4] = [("askQuestion", 50), ("searchKnowledge", 20), ("signIn", 100), ("auditVerdict", 200)];
+
+/// Everything but the sockets.
+pub struct App {
+    /// What resolvers and routes call.
+    pub services: Services,
+    /// The worker.
+    pub runner: Runner,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    config: Config,
+}
+
+/// Which parts of the process run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// The gateway, with the worker in the same process.
+    GatewayAndWorker,
+    /// The gateway alone; `consigne worker` runs elsewhere, or a test runs the jobs.
+    GatewayAlone,
+    /// The worker alone.
+    WorkerAlone,
+}
+
+/// What runs, until it is told to stop.
+pub struct Running {
+    /// Where the API is reached.
+    pub url: String,
+    /// Where the metrics are.
+    pub metrics_url: String,
+    /// Everything but the sockets.
+    pub app: App,
+    servers: Vec<ServerHandle>,
+    tasks: Vec<JoinHandle<()>>,
+    stopping: watch::Sender<bool>,
+}
+
+impl App {
+    /// Builds everything. A SQLite database is migrated on the way; Postgres is migrated where the owner's URL is known.
+    ///
+    /// # Errors
+    /// A sentence that says what is missing and how to mend it.
+    pub async fn build(config: Config, clock: Clock) -> Result<Self> {
+        std::fs::create_dir_all(&config.data.data_dir)
+            .with_context(|| format!("the data folder {} cannot be made", config.data.data_dir.display()))?;
+        if config.data.owner_store().is_some() {
+            migrate(&config).await?;
+        }
+        let root = config.data.root_key()?;
+        let store = Store::open(&config.data.store(), root, clock).await?;
+        let pending = consigne_migrations::pending(store.connection_for_migrations()).await?;
+        if !pending.is_empty() {
+            bail!("The database lacks the migrations {}. Run `consigne migrate` as the owner.", pending.join(", "));
+        }
+        store.vault().doctor().await?;
+        let blobs = Blobs::open(&config.data.blobs()?)?;
+        let registry = Arc::new(plugins::registry(&config.models)?);
+        registry.open_defaults().await?;
+        let services = services(&config, store, blobs, registry)?;
+        let metrics = Arc::new(Metrics::new());
+        let runner = worker::runner(&services, metrics.clone());
+        Ok(Self { services, runner, metrics, config })
+    }
+
+    /// Starts the sockets and the worker.
+    ///
+    /// # Errors
+    /// The address is taken, or is not loopback while nobody speaks TLS in front.
+    pub async fn start(mut self, parts: Parts) -> Result<Running> {
+        let (stopping, stopped) = watch::channel(false);
+        let mut running = Running {
+            url: String::new(),
+            metrics_url: String::new(),
+            servers: Vec::new(),
+            tasks: Vec::new(),
+            stopping,
+            app: self.clone_for_running(),
+        };
+        let metrics_server = http::metrics::serve(self.config.server.metrics_listen, self.metrics.clone())
+            .with_context(|| format!("{} cannot be listened on for metrics", self.config.server.metrics_listen))?;
+        running.metrics_url = format!("http://{}/metrics", self.config.server.metrics_listen);
+        running.servers.push(metrics_server.handle());
+        running.tasks.push(tokio::spawn(async move {
+            let _ = metrics_server.await;
+        }));
+        if parts != Parts::WorkerAlone {
+            let url = self.serve(&mut running)?;
+            running.app.services.public_url = url.as_str().into();
+            running.url = url;
+        }
+        if parts != Parts::GatewayAlone {
+            let grace = Duration::from_secs(self.config.server.stop_seconds);
+            let runner = self.runner.clone();
+            running.tasks.push(tokio::spawn(async move { runner.run(stopped, grace).await }));
+        }
+        Ok(running)
+    }
+
+    fn serve(&mut self, running: &mut Running) -> Result<String> {
+        let server = &self.config.server;
+        refuse_plain_http_outside(server.listen, server.behind_tls_proxy)?;
+        let listener = std::net::TcpListener::bind(server.listen).with_context(|| format!("{} cannot be listened on", server.listen))?;
+        let address = listener.local_addr()?;
+        let url = server.public_url.clone().map_or_else(|| format!("http://{address}"), |url| url.trim_end_matches('/').to_owned());
+        self.services.public_url = url.as_str().into();
+        let routes = self.routes();
+        let made = HttpServer::new(move || {
+            let routes = routes.clone();
+            HttpApp::new()
+                .wrap(http::security_headers::security_headers())
+                .wrap(from_fn(telemetry::log_requests))
+                .configure(move |config| routes.configure(config))
+        })
+        .workers(server.http_threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)))
+        .shutdown_timeout(server.stop_seconds)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+        running.servers.push(made.handle());
+        running.tasks.push(tokio::spawn(async move {
+            let _ = made.await;
+        }));
+        Ok(url)
+    }
+
+    fn routes(&self) -> Routes {
+        let is_development = !self.config.server.production;
+        let mut guard = RequestGuard::new(ALONE).in_development(is_development);
+        for (field, cost) in COSTS {
+            guard = guard.with_cost(field, cost);
+        }
+        let executor = Arc::new(SchemaExecutor::new(self.services.clone()));
+        let transport = Transport::new(executor, guard, &Rates::default(), http::Settings::default(), self.metrics.clone());
+        let playground =
+            if is_development { Playground::from_parts(&self.config.models.parts_dir) } else { Playground::off() };
+        Routes {
+            transport: web::Data::new(transport),
+            readiness: web::Data::new(readiness(&self.services)),
+            playground: web::Data::new(playground),
+            services: web::Data::new(self.services.clone()),
+        }
+    }
+
+    fn clone_for_running(&self) -> Self {
+        Self {
+            services: self.services.clone(),
+            runner: self.runner.clone(),
+            metrics: self.metrics.clone(),
+            config: self.config.clone(),
+        }
+    }
+
+    /// Loads the embedding model, so that the first visitor does not wait for it.
+    ///
+    /// # Errors
+    /// `Unavailable`, with what to run.
+    pub async fn warm(&self) -> Result<()> {
+        Ok(self.services.registry.embedder()?.warm().await?)
+    }
+}
+
+impl Running {
+    /// Stops: no new requests, work under way is finished or handed back, connections are closed.
+    pub async fn stop(self) {
+        let _ = self.stopping.send(true);
+        for server in &self.servers {
+            server.stop(true).await;
+        }
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::warn!(panicked = error.is_panic(), "a part of the process did not stop by itself");
+            }
+        }
+        if let Err(error) = self.app.services.store.close().await {
+            tracing::warn!(%error, "the database was not closed");
+        }
+    }
+}
+
+/// Brings the database and the key store up to date, as the owner.
+///
+/// # Errors
+/// What the database answers; the owner's URL is missing.
+pub async fn migrate(config: &Config) -> Result<()> {
+    let owner = config
+        .data
+        .owner_store()
+        .context("Give the owner's URL of the database in CONSIGNE_DATABASE_OWNER_URL to migrate it.")?;
+    let (data, keys) = connect::connect_as_owner(&owner).await?;
+    let role = config.data.application_role();
+    consigne_migrations::migrate_data(&data, role.as_deref()).await.context("the database could not be migrated")?;
+    consigne_migrations::migrate_keys(&keys, role.as_deref()).await.context("the key store could not be migrated")?;
+    data.close().await?;
+    keys.close().await?;
+    Ok(())
+}
+
+fn services(config: &Config, store: Store, blobs: Blobs, registry: Arc<Registry>) -> Result<Services> {
+    let parser = match &config.models.parser {
+        Some(program) => program.clone(),
+        None => std::env::current_exe().context("the path of this program is not known")?,
+    };
+    let limits = KnowledgeLimits { document_bytes: config.data.max_document_mb << 20, parallel_ingests: 2 };
+    let sandbox = Sandbox::new(SandboxOptions { concurrency: limits.parallel_ingests, ..SandboxOptions::new(parser) });
+    let knowledge = Knowledge::new(store.clone(), blobs.clone(), registry.clone(), sandbox, limits);
+    let holders: Vec<Arc<dyn DataHolder>> = vec![
+        Arc::new(ChatHolder(store.clone())),
+        Arc::new(VectorHolder(knowledge.clone())),
+        Arc::new(IdentityHolder(store.clone())),
+    ];
+    let privacy = Privacy::new(store.clone(), blobs, holders);
+    Ok(Services { store, registry, knowledge, privacy, public_url: "".into() })
+}
+
+fn readiness(services: &Services) -> Readiness {
+    let store = services.store.clone();
+    let registry = services.registry.clone();
+    Readiness::new()
+        .with("database", move || {
+            let store = store.clone();
+            async move { store.ping().await.is_ok() }
+        })
+        .with("plugins", move || {
+            let registry = registry.clone();
+            async move { registry.embedder().is_ok() && registry.vector_index().is_ok() }
+        })
+}
+
+/// Credentials and personal data would cross the network in the clear.
+fn refuse_plain_http_outside(listen: SocketAddr, behind_tls_proxy: bool) -> Result<()> {
+    if listen.ip().is_loopback() || behind_tls_proxy {
+        return Ok(());
+    }
+    bail!(
+        "{listen} is reachable from outside, and nobody speaks TLS there. Put a TLS proxy in front and say so with \
+         CONSIGNE_BEHIND_TLS_PROXY=true, or listen on 127.0.0.1."
+    )
+}

@@ -1,0 +1,109 @@
+//! `consigne serve`, `worker` and `migrate`.
+
+use anyhow::Result;
+use consigne_assistant::assistants::{self, AssistantSettings};
+use consigne_foundation::{
+    Clock, Scope,
+    id::{encode, random_uuid},
+    identity::{accounts, authenticate, operator},
+    store::Store,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    app::{self, App, Parts},
+    config::Config,
+};
+
+/// The first owner's sign-in name, until they change it.
+const OWNER: &str = "owner@consigne.localhost";
+
+/// Runs until the process is told to stop.
+///
+/// # Errors
+/// A sentence that says what is missing and how to mend it.
+pub async fn serve(config: Config, parts: Parts) -> Result<()> {
+    let has_playground = !config.server.production;
+    let app = App::build(config, Clock::system()).await?;
+    let first = if parts == Parts::WorkerAlone { None } else { first_start(&app.services.store).await? };
+    app.warm().await?;
+    let running = app.start(parts).await?;
+    if parts != Parts::WorkerAlone {
+        announce(&running.url, has_playground, first.as_ref());
+    }
+    tracing::info!(url = running.url, "ready");
+    wait_for_stop().await?;
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(())
+}
+
+/// Brings the database up to date.
+///
+/// # Errors
+/// What the database answers.
+pub async fn migrate(config: Config) -> Result<()> {
+    std::fs::create_dir_all(&config.data.data_dir)?;
+    app::migrate(&config).await?;
+    println!("The database is up to date.");
+    Ok(())
+}
+
+/// What the first start makes, to be shown once.
+pub struct FirstStart {
+    password: String,
+    api_key: String,
+}
+
+/// Makes the first workspace with its owner, an assistant and an API key, where there is none yet.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn first_start(store: &Store) -> Result<Option<FirstStart>> {
+    if !accounts::is_empty(store).await? {
+        return Ok(None);
+    }
+    let password = encode(random_uuid());
+    let made = accounts::create_first(store, OWNER, &password, "My workspace").await?;
+    let scope = owner_scope(store, &password).await?;
+    let settings = AssistantSettings {
+        name: Some("Assistant".to_owned()),
+        languages: Some(["en", "fr", "de", "es"].map(str::to_owned).to_vec()),
+        ..AssistantSettings::default()
+    };
+    assistants::create(&scope, store, settings).await?;
+    let api_key = operator::create_key(store, made.workspace, "First key", None).await?;
+    Ok(Some(FirstStart { password, api_key: api_key.expose().to_owned() }))
+}
+
+async fn owner_scope(store: &Store, password: &str) -> Result<Scope> {
+    let session = accounts::sign_in(store, OWNER, password, None).await?;
+    let header = format!("Bearer {}", session.access_token.expose());
+    let somebody = authenticate::authenticate(store, Some(&header)).await?;
+    somebody.map(|s| s.scope).ok_or_else(|| anyhow::anyhow!("the first owner could not sign in"))
+}
+
+fn announce(url: &str, has_playground: bool, first: Option<&FirstStart>) {
+    println!();
+    println!("  Consigne answers at   {url}/graphql");
+    if has_playground {
+        println!("  Playground            {url}/playground");
+    }
+    if let Some(first) = first {
+        println!();
+        println!("  Shown this once; keep it:");
+        println!("  Owner                 {OWNER}");
+        println!("  Password              {}", first.password);
+        println!("  API key               {}", first.api_key);
+    }
+    println!();
+}
+
+async fn wait_for_stop() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

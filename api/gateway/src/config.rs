@@ -1,0 +1,27 @@
+//! What can be set. Each setting is a flag and an environment variable, read once at start, here and nowhere else.
+
+pub mod data;
+pub mod logs;
+pub mod models;
+pub mod server;
+
+use clap::Args;
+
+pub use self::{data::DataConfig, logs::LogConfig, models::ModelConfig, server::ServerConfig};
+
+/// Everything that can be set.
+#[derive(Args, Debug, Clone)]
+pub struct Config {
+    /// Where it listens.
+    #[command(flatten)]
+    pub server: ServerConfig,
+    /// Where it keeps things.
+    #[command(flatten)]
+    pub data: DataConfig,
+    /// Models and plugins.
+    #[command(flatten)]
+    pub models: ModelConfig,
+    /// Logs.
+    #[command(flatten)]
+    pub logs: LogConfig,
+}

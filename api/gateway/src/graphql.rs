@@ -1,0 +1,81 @@
+//! The GraphQL contract: `schema.graphql` is written from here, by a test.
+//!
+//! Reading order: [`request`] (the guard before execution), [`context`], [`error`], [`node`], [`connection`],
+//! [`loaders`]; then one file per area with its types, queries, mutations and subscriptions.
+//!
+//! Invariants, as absences:
+//! - No resolver has a connection; it has services, and they take a scope.
+//! - No field without a description.
+//! - No personal text in an error.
+
+pub mod audit;
+pub mod chats;
+pub mod connection;
+pub mod context;
+pub mod error;
+pub mod executor;
+pub mod identity;
+pub mod jobs;
+pub mod knowledge;
+pub mod loaders;
+pub mod node;
+pub mod plugins;
+pub mod privacy;
+pub mod request;
+pub mod scalars;
+pub mod workspaces;
+
+use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
+
+pub use self::context::Services;
+
+/// What can be read. Everything answers for the workspace of the token that asks.
+#[derive(MergedObject, Default)]
+pub struct Query(
+    node::NodeQuery,
+    identity::IdentityQuery,
+    workspaces::WorkspaceQuery,
+    plugins::PluginQuery,
+    knowledge::KnowledgeQuery,
+    chats::ChatQuery,
+    privacy::PrivacyQuery,
+    RecordQuery,
+);
+
+/// What is on record: the audit log and the jobs.
+#[derive(MergedObject, Default)]
+pub struct RecordQuery(audit::AuditQuery, jobs::JobQuery);
+
+/// What can be done. Every change is written to the audit log in the same transaction.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    identity::IdentityMutation,
+    workspaces::WorkspaceMutation,
+    plugins::PluginMutation,
+    knowledge::KnowledgeMutation,
+    chats::ChatMutation,
+    privacy::PrivacyMutation,
+    jobs::JobMutation,
+);
+
+/// What can be listened to. Nothing is started by listening, and every stream resumes behind the last event seen.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(knowledge::KnowledgeSubscription, chats::ChatSubscription);
+
+/// The schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+
+/// The schema without services: enough for its text.
+pub fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    // The guard has measured the document already; this is a second line behind it.
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .register_output_type::<node::Node>()
+        .disable_suggestions()
+        .limit_recursive_depth(32)
+}
+
+/// The text of the schema, as `schema.graphql` holds it.
+pub fn sdl() -> String {
+    let options = async_graphql::SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
+    builder().finish().sdl_with_options(options)
+}

@@ -1,0 +1,529 @@
+//! Chats: asking, answers, citations, and what happens while they are made.
+
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, Result, SimpleObject, Subscription, Union, dataloader::DataLoader};
+use consigne_assistant::chats::{self, ask, citations, events, live};
+use consigne_foundation::{
+    Permission,
+    id::{AnswerId, ChatId, DocumentId, MessageId},
+};
+use futures::{Stream, StreamExt};
+
+use super::{
+    connection::{Page, connection},
+    context::ContextExt,
+    error::{UserError, look_up, refuse, split},
+    knowledge::Document,
+    loaders::DocumentLoader,
+    scalars::DateTime,
+};
+
+/// Where an answer stands.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "chats::AnswerStatus")]
+pub enum AnswerStatus {
+    /// Waits for its turn.
+    Pending,
+    /// Being written.
+    Streaming,
+    /// Finished.
+    Completed,
+    /// Given up; `failureCode` says why.
+    Failed,
+}
+
+/// How an answer ended.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "chats::AnswerOutcome")]
+pub enum AnswerOutcome {
+    /// Answered from the knowledge, with citations.
+    Answered,
+    /// The knowledge has no answer, and the text says so.
+    NotInKnowledge,
+}
+
+/// What a visitor thought of an answer.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "chats::Rating")]
+pub enum Rating {
+    /// It helped.
+    Up,
+    /// It did not.
+    Down,
+}
+
+/// Who wrote a message.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "chats::Author")]
+pub enum MessageAuthor {
+    /// The visitor.
+    Visitor,
+}
+
+/// A conversation of one visitor with one assistant.
+#[derive(SimpleObject, Clone)]
+#[graphql(complex)]
+pub struct Chat {
+    /// Its id.
+    pub id: ID,
+    /// The assistant.
+    pub assistant_id: ID,
+    /// The visitor, as a person the workspace holds data about.
+    pub subject_id: ID,
+    /// The last event's number; events up to it have happened.
+    pub last_event: i32,
+    /// Begun at.
+    pub created_at: DateTime,
+    /// Last event at.
+    pub updated_at: DateTime,
+}
+
+#[ComplexObject]
+impl Chat {
+    /// What was written, oldest first.
+    async fn messages(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, at most 100; 20 where left out.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+    ) -> Result<MessageConnection> {
+        let (scope, page, chat) = (ctx.somebody()?, Page::of(first)?, ChatId::parse_or_unknown(&self.id));
+        let after = after.as_deref().map(MessageId::parse_or_unknown);
+        let rows = chats::messages(&scope, ctx.store(), chat, after, page.limit()).await.map_err(refuse)?;
+        let total = chats::count_messages(&scope, ctx.store(), chat).await.map_err(refuse)?;
+        Ok(MessageConnection::new(&page, rows.into_iter().map(Message::from).collect(), total))
+    }
+
+    /// The last answers, oldest first; at most 50.
+    async fn answers(&self, ctx: &Context<'_>) -> Result<Vec<Answer>> {
+        let scope = ctx.somebody()?;
+        let chat = ChatId::parse_or_unknown(&self.id);
+        let rows = chats::answers(&scope, ctx.store(), chat, None, 50).await.map_err(refuse)?;
+        Ok(rows.into_iter().map(Answer::from).collect())
+    }
+}
+
+connection! {
+    /// Chats, newest first.
+    ChatConnection, ChatEdge, Chat, |chat| chat.id.to_string()
+}
+
+/// Something that was written in a chat.
+#[derive(SimpleObject, Clone)]
+pub struct Message {
+    /// Its id.
+    pub id: ID,
+    /// Its chat.
+    pub chat_id: ID,
+    /// Who wrote it.
+    pub author: MessageAuthor,
+    /// What was written, as plain text.
+    pub text: String,
+    /// Written at.
+    pub created_at: DateTime,
+}
+
+connection! {
+    /// Messages, oldest first.
+    MessageConnection, MessageEdge, Message, |message| message.id.to_string()
+}
+
+/// Who processed an answer, where, and what they keep.
+#[derive(SimpleObject, Clone)]
+pub struct ProcessingDisclosure {
+    /// The plugin that answered.
+    pub plugin_id: String,
+    /// The model.
+    pub model: String,
+    /// Who operates it.
+    pub operator: String,
+    /// Where: `LOCAL`, `EEA`, an ISO 3166-1 code, or `UNDECLARED`.
+    pub region: String,
+    /// Under which transfer safeguard (GDPR chapter V).
+    pub safeguard: String,
+    /// What they keep: `NONE`, `WITH_SOURCE`, a number of days, or `UNDECLARED`.
+    pub retention: String,
+}
+
+/// What an answer rests on.
+#[derive(SimpleObject, Clone)]
+#[graphql(complex)]
+pub struct Citation {
+    /// The number that stands in the text, in square brackets.
+    pub index: i32,
+    /// The document's title; empty once withdrawn.
+    pub title: String,
+    /// What the passage says, to the letter; empty once withdrawn.
+    pub quote: String,
+    /// Page or headings.
+    pub location: Option<String>,
+    /// Cosine of question and passage.
+    pub score: f64,
+    /// Whether the passage was deleted or replaced since.
+    pub is_withdrawn: bool,
+    #[graphql(skip)]
+    document: DocumentId,
+}
+
+#[ComplexObject]
+impl Citation {
+    /// The document; null once it was deleted, and for visitors, who see title and quote only.
+    async fn document(&self, ctx: &Context<'_>) -> Result<Option<Document>> {
+        let scope = ctx.somebody()?;
+        if !scope.permissions().has(Permission::KnowledgeRead) {
+            return Ok(None);
+        }
+        let loader = ctx.data_unchecked::<DataLoader<DocumentLoader>>();
+        loader.load_one(self.document).await.map_err(|e| refuse(consigne_foundation::Error::new(e.kind(), e.message())))
+    }
+}
+
+/// An answer.
+#[derive(SimpleObject, Clone)]
+#[graphql(complex)]
+pub struct Answer {
+    /// Its id.
+    pub id: ID,
+    /// Its chat.
+    pub chat_id: ID,
+    /// The question.
+    pub question_id: ID,
+    /// The whole text, once completed: plain text with `[1]` where citation 1 supports it.
+    pub text: Option<String>,
+    /// Where it stands.
+    pub status: AnswerStatus,
+    /// How it ended.
+    pub outcome: Option<AnswerOutcome>,
+    /// Why it failed: `TEMPORARILY_UNAVAILABLE`, `ASSISTANT_PAUSED`, `MODEL_MISCONFIGURED` or `INTERNAL`.
+    pub failure_code: Option<String>,
+    /// Whether a person is offered, because the knowledge has no answer.
+    pub offers_person: bool,
+    /// Who processed it, where, and what they keep; once completed.
+    pub disclosure: Option<ProcessingDisclosure>,
+    /// The visitor's rating.
+    pub rating: Option<Rating>,
+    /// Asked at.
+    pub created_at: DateTime,
+    /// Finished at.
+    pub completed_at: Option<DateTime>,
+}
+
+#[ComplexObject]
+impl Answer {
+    /// What it rests on, by number; each was found in a stored passage.
+    async fn citations(&self, ctx: &Context<'_>) -> Result<Vec<Citation>> {
+        let scope = ctx.somebody()?;
+        let found = citations::of_answer(&scope, ctx.store(), AnswerId::parse_or_unknown(&self.id)).await.map_err(refuse)?;
+        Ok(found.into_iter().map(Citation::from).collect())
+    }
+}
+
+/// A question.
+#[derive(InputObject)]
+pub struct AskQuestionInput {
+    /// The chat.
+    pub chat_id: ID,
+    /// The question; at most 4,000 characters.
+    #[graphql(secret)]
+    pub text: String,
+    /// Made by the client; the same key again asks nothing twice.
+    pub idempotency_key: String,
+}
+
+/// What was asked and opened, or why not.
+#[derive(SimpleObject)]
+pub struct AskQuestionPayload {
+    /// The question, as a message of the chat.
+    pub message: Option<Message>,
+    /// The answer that was opened; it arrives through `chatEvents`.
+    pub answer: Option<Answer>,
+    /// Why nothing was asked.
+    pub user_errors: Vec<UserError>,
+}
+
+/// The chat, or why there is none.
+#[derive(SimpleObject)]
+pub struct StartChatPayload {
+    /// The chat.
+    pub chat: Option<Chat>,
+    /// Why there is none.
+    pub user_errors: Vec<UserError>,
+}
+
+/// A rating.
+#[derive(InputObject)]
+pub struct RateAnswerInput {
+    /// The answer.
+    pub answer_id: ID,
+    /// What you thought of it.
+    pub rating: Rating,
+}
+
+/// The rated answer, or why it is not.
+#[derive(SimpleObject)]
+pub struct RateAnswerPayload {
+    /// The answer.
+    pub answer: Option<Answer>,
+    /// Why it is not rated.
+    pub user_errors: Vec<UserError>,
+}
+
+/// A message was posted.
+#[derive(SimpleObject, Clone)]
+pub struct MessagePosted {
+    /// The event's number; pass it as `after` to resume behind it.
+    pub seq: i32,
+    /// Happened at.
+    pub at: DateTime,
+    /// The message.
+    pub message: Option<Message>,
+}
+
+/// An answer begins, or begins anew after a failure: text of an earlier attempt is void.
+#[derive(SimpleObject, Clone)]
+pub struct AnswerStarted {
+    /// The event's number; pass it as `after` to resume behind it.
+    pub seq: i32,
+    /// Happened at.
+    pub at: DateTime,
+    /// The answer.
+    pub answer_id: ID,
+}
+
+/// More text of an answer.
+#[derive(SimpleObject, Clone)]
+pub struct AnswerDelta {
+    /// The event's number; pass it as `after` to resume behind it.
+    pub seq: i32,
+    /// Happened at.
+    pub at: DateTime,
+    /// The answer.
+    pub answer_id: ID,
+    /// The text to append.
+    pub text: String,
+}
+
+/// An answer is complete.
+#[derive(SimpleObject, Clone)]
+pub struct AnswerCompleted {
+    /// The event's number; pass it as `after` to resume behind it.
+    pub seq: i32,
+    /// Happened at.
+    pub at: DateTime,
+    /// The answer, with its whole text and its citations.
+    pub answer: Option<Answer>,
+}
+
+/// An answer was given up.
+#[derive(SimpleObject, Clone)]
+pub struct AnswerFailed {
+    /// The event's number; pass it as `after` to resume behind it.
+    pub seq: i32,
+    /// Happened at.
+    pub at: DateTime,
+    /// The answer; its `failureCode` says why.
+    pub answer: Option<Answer>,
+}
+
+/// Something that happened in a chat.
+#[derive(Union, Clone)]
+pub enum ChatEvent {
+    /// A message was posted.
+    MessagePosted(MessagePosted),
+    /// An answer begins.
+    AnswerStarted(AnswerStarted),
+    /// More text of an answer.
+    AnswerDelta(AnswerDelta),
+    /// An answer is complete.
+    AnswerCompleted(AnswerCompleted),
+    /// An answer was given up.
+    AnswerFailed(AnswerFailed),
+}
+
+/// Reading chats.
+#[derive(Default)]
+pub struct ChatQuery;
+
+#[Object]
+impl ChatQuery {
+    /// A chat: a visitor's own, or any of the workspace for those who may read chats. Null where it is unknown.
+    async fn chat(&self, ctx: &Context<'_>, #[graphql(desc = "The chat.")] id: ID) -> Result<Option<Chat>> {
+        let scope = ctx.somebody()?;
+        Ok(look_up(chats::get(&scope, ctx.store(), ChatId::parse_or_unknown(&id)).await)?.map(Chat::from))
+    }
+
+    /// Chats, newest first: a visitor's own, or all of the workspace for those who may read chats.
+    async fn chats(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, at most 100; 20 where left out.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+    ) -> Result<ChatConnection> {
+        let (scope, page) = (ctx.somebody()?, Page::of(first)?);
+        let after = after.as_deref().map(ChatId::parse_or_unknown);
+        let rows = chats::list(&scope, ctx.store(), after, page.limit()).await.map_err(refuse)?;
+        let total = chats::count(&scope, ctx.store()).await.map_err(refuse)?;
+        Ok(ChatConnection::new(&page, rows.into_iter().map(Chat::from).collect(), total))
+    }
+
+    /// An answer of a chat that you may see; null where it is unknown.
+    async fn answer(&self, ctx: &Context<'_>, #[graphql(desc = "The answer.")] id: ID) -> Result<Option<Answer>> {
+        let scope = ctx.somebody()?;
+        Ok(look_up(chats::get_answer(&scope, ctx.store(), AnswerId::parse_or_unknown(&id)).await)?.map(Answer::from))
+    }
+}
+
+/// Asking and rating.
+#[derive(Default)]
+pub struct ChatMutation;
+
+#[Object]
+impl ChatMutation {
+    /// Starts a chat with the assistant that the visitor's token is bound to.
+    async fn start_chat(&self, ctx: &Context<'_>) -> Result<StartChatPayload> {
+        let scope = ctx.scope(Permission::ChatsAsk)?;
+        let (chat, user_errors) = split(chats::start(&scope, ctx.store()).await)?;
+        Ok(StartChatPayload { chat: chat.map(Chat::from), user_errors })
+    }
+
+    /// Asks the assistant a question. The answer arrives through `chatEvents`.
+    async fn ask_question(&self, ctx: &Context<'_>, input: AskQuestionInput) -> Result<AskQuestionPayload> {
+        let scope = ctx.scope(Permission::ChatsAsk)?;
+        let chat = ChatId::parse_or_unknown(&input.chat_id);
+        let asked = ask::ask(&scope, ctx.store(), chat, &input.text, &input.idempotency_key).await;
+        let (asked, user_errors) = split(asked)?;
+        let Some((message, answer)) = asked else {
+            return Ok(AskQuestionPayload { message: None, answer: None, user_errors });
+        };
+        let message = chats::message(&scope, ctx.store(), message).await.map_err(refuse)?;
+        let answer = chats::get_answer(&scope, ctx.store(), answer).await.map_err(refuse)?;
+        Ok(AskQuestionPayload { message: Some(message.into()), answer: Some(answer.into()), user_errors })
+    }
+
+    /// Rates an answer; rating again changes the rating.
+    async fn rate_answer(&self, ctx: &Context<'_>, input: RateAnswerInput) -> Result<RateAnswerPayload> {
+        let scope = ctx.scope(Permission::ChatsAsk)?;
+        let id = AnswerId::parse_or_unknown(&input.answer_id);
+        let (rated, user_errors) = split(chats::rate(&scope, ctx.store(), id, input.rating.into()).await)?;
+        let answer = match rated {
+            Some(()) => look_up(chats::get_answer(&scope, ctx.store(), id).await)?,
+            None => None,
+        };
+        Ok(RateAnswerPayload { answer: answer.map(Answer::from), user_errors })
+    }
+}
+
+/// Listening to chats.
+#[derive(Default)]
+pub struct ChatSubscription;
+
+#[Subscription]
+impl ChatSubscription {
+    /// Listens to a chat; `after` resumes behind the last event seen, so nothing is missed or repeated.
+    async fn chat_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The chat.")] chat_id: ID,
+        #[graphql(desc = "The last event's `seq` seen; all from the beginning where left out.")] after: Option<i32>,
+    ) -> Result<impl Stream<Item = Result<ChatEvent>> + use<>> {
+        let scope = ctx.somebody()?;
+        let store = ctx.store().clone();
+        let chat = ChatId::parse_or_unknown(&chat_id);
+        let happenings = live::listen(scope.clone(), store.clone(), chat, i64::from(after.unwrap_or(0)));
+        Ok(happenings.then(move |event| {
+            let (scope, store) = (scope.clone(), store.clone());
+            async move { ChatEvent::of(&scope, &store, event.map_err(refuse)?).await }
+        }))
+    }
+}
+
+impl ChatEvent {
+    async fn of(scope: &consigne_foundation::Scope, store: &consigne_foundation::store::Store, event: events::ChatEvent) -> Result<Self> {
+        let (seq, at) = (i32::try_from(event.seq).unwrap_or(i32::MAX), DateTime(event.at));
+        let answer = async |id| look_up(chats::get_answer(scope, store, id).await).map(|a| a.map(Answer::from));
+        Ok(match event.what {
+            events::Happening::MessagePosted(id) => {
+                let message = look_up(chats::message(scope, store, id).await)?.map(Message::from);
+                Self::MessagePosted(MessagePosted { seq, at, message })
+            }
+            events::Happening::AnswerStarted(id) => {
+                Self::AnswerStarted(AnswerStarted { seq, at, answer_id: id.to_string().into() })
+            }
+            events::Happening::AnswerDelta(id, text) => {
+                Self::AnswerDelta(AnswerDelta { seq, at, answer_id: id.to_string().into(), text })
+            }
+            events::Happening::AnswerCompleted(id) => Self::AnswerCompleted(AnswerCompleted { seq, at, answer: answer(id).await? }),
+            events::Happening::AnswerFailed(id) => Self::AnswerFailed(AnswerFailed { seq, at, answer: answer(id).await? }),
+        })
+    }
+}
+
+impl From<chats::Chat> for Chat {
+    fn from(c: chats::Chat) -> Self {
+        Self {
+            id: c.id.to_string().into(),
+            assistant_id: c.assistant.to_string().into(),
+            subject_id: c.subject.to_string().into(),
+            last_event: i32::try_from(c.last_seq).unwrap_or(i32::MAX),
+            created_at: c.created_at.into(),
+            updated_at: c.updated_at.into(),
+        }
+    }
+}
+
+impl From<chats::Message> for Message {
+    fn from(m: chats::Message) -> Self {
+        Self {
+            id: m.id.to_string().into(),
+            chat_id: m.chat.to_string().into(),
+            author: m.author.into(),
+            text: m.text,
+            created_at: m.created_at.into(),
+        }
+    }
+}
+
+impl From<chats::Answer> for Answer {
+    fn from(a: chats::Answer) -> Self {
+        Self {
+            id: a.id.to_string().into(),
+            chat_id: a.chat.to_string().into(),
+            question_id: a.question.to_string().into(),
+            text: a.text,
+            status: a.status.into(),
+            outcome: a.outcome.map(AnswerOutcome::from),
+            failure_code: a.failure_code,
+            offers_person: a.offers_person,
+            disclosure: a.disclosure.map(ProcessingDisclosure::from),
+            rating: a.rating.map(Rating::from),
+            created_at: a.created_at.into(),
+            completed_at: a.completed_at.map(DateTime::from),
+        }
+    }
+}
+
+impl From<chats::answer::Disclosure> for ProcessingDisclosure {
+    fn from(d: chats::answer::Disclosure) -> Self {
+        Self {
+            plugin_id: d.plugin,
+            model: d.model,
+            operator: d.operator,
+            region: d.region,
+            safeguard: d.safeguard,
+            retention: d.retention,
+        }
+    }
+}
+
+impl From<citations::Citation> for Citation {
+    fn from(c: citations::Citation) -> Self {
+        Self {
+            index: i32::try_from(c.index).unwrap_or(i32::MAX),
+            title: c.title,
+            quote: c.quote,
+            location: c.location,
+            score: c.score,
+            is_withdrawn: c.is_withdrawn,
+            document: c.document,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What a resolver has: services, and the scope that authentication made. No connection.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Result};
+use consigne_assistant::knowledge::Knowledge;
+use consigne_foundation::{Permission, Scope, plugins::Registry, privacy::Privacy, store::Store};
+
+use super::error::{self, refuse};
+
+/// What resolvers call. Cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// The database and its keys.
+    pub store: Store,
+    /// The plugins.
+    pub registry: Arc<Registry>,
+    /// Documents and search.
+    pub knowledge: Knowledge,
+    /// People's rights.
+    pub privacy: Privacy,
+    /// Where clients reach this gateway: scheme, host and port, without a slash at the end.
+    pub public_url: Arc<str>,
+}
+
+/// Who asks; `None` is the public.
+#[derive(Clone)]
+pub struct Asking {
+    /// What they may touch.
+    pub scope: Option<Scope>,
+    /// The page's origin, where a browser sent one.
+    pub origin: Option<String>,
+}
+
+/// Short words for resolvers.
+pub trait ContextExt {
+    /// The services.
+    fn services(&self) -> &Services;
+
+    /// The database.
+    fn store(&self) -> &Store;
+
+    /// The scope of who asks, whoever it is.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` where nobody is signed in.
+    fn somebody(&self) -> Result<Scope>;
+
+    /// The scope, if it has this permission.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`, `FORBIDDEN`.
+    fn scope(&self, permission: Permission) -> Result<Scope>;
+
+    /// The page's origin.
+    fn origin(&self) -> Option<&str>;
+}
+
+impl ContextExt for Context<'_> {
+    fn services(&self) -> &Services {
+        self.data_unchecked::<Services>()
+    }
+
+    fn store(&self) -> &Store {
+        &self.services().store
+    }
+
+    fn somebody(&self) -> Result<Scope> {
+        self.data_unchecked::<Asking>().scope.clone().ok_or_else(error::unauthenticated)
+    }
+
+    fn scope(&self, permission: Permission) -> Result<Scope> {
+        let scope = self.somebody()?;
+        scope.require(permission).map_err(refuse)?;
+        Ok(scope)
+    }
+
+    fn origin(&self) -> Option<&str> {
+        self.data_unchecked::<Asking>().origin.as_deref()
+    }
+}

@@ -1,0 +1,133 @@
+//! The schema's side of the transports: who asks, and what the schema answers.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_graphql::{Request, Response, dataloader::DataLoader};
+use async_trait::async_trait;
+use consigne_foundation::{
+    ErrorKind, Timestamp,
+    identity::{self, api_keys, authenticate::AuthenticatedAs},
+    scope::Actor,
+    store::{Store, Topic},
+};
+use futures::{FutureExt, StreamExt, stream::BoxStream};
+
+use super::{
+    Schema, Services,
+    context::Asking,
+    loaders::DocumentLoader,
+    request::{CallerClass, Refusal},
+};
+use crate::http::{Caller, Ended, Executor};
+
+/// Whoever holds a stream open is looked at again this often, besides at every notice of a revocation.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long the list of origins is relied on.
+const ORIGINS_LIVE: Duration = Duration::from_secs(10);
+
+/// Executes against the schema.
+pub struct SchemaExecutor {
+    schema: Schema,
+    store: Store,
+    origins: Mutex<Option<(Timestamp, Arc<HashSet<String>>)>>,
+}
+
+impl SchemaExecutor {
+    /// Over these services.
+    pub fn new(services: Services) -> Self {
+        let store = services.store.clone();
+        Self { schema: super::builder().data(services).finish(), store, origins: Mutex::default() }
+    }
+
+    fn prepare(&self, caller: &Caller, request: Request) -> Request {
+        let asking = caller.data.downcast_ref::<Asking>().cloned().unwrap_or(Asking { scope: None, origin: None });
+        let request = match &asking.scope {
+            Some(scope) => {
+                let loader = DocumentLoader { scope: scope.clone(), store: self.store.clone() };
+                request.data(DataLoader::new(loader, tokio::spawn))
+            }
+            None => request,
+        };
+        request.data(asking)
+    }
+}
+
+#[async_trait]
+impl Executor for SchemaExecutor {
+    async fn authenticate(&self, authorization: Option<&str>, origin: Option<&str>) -> Result<Caller, Refusal> {
+        let somebody = identity::authenticate::authenticate(&self.store, authorization).await.map_err(refusal)?;
+        let origin = origin.map(str::to_owned);
+        let Some(somebody) = somebody else {
+            return Ok(Caller::new(CallerClass::Public, 0, Arc::new(Asking { scope: None, origin })));
+        };
+        let class = match somebody.kind {
+            AuthenticatedAs::Visitor => CallerClass::Visitor,
+            AuthenticatedAs::Member(_) | AuthenticatedAs::ApiKey => CallerClass::Member,
+        };
+        let key = match somebody.scope.actor() {
+            Actor::Member { account, .. } => account.0.as_u128(),
+            Actor::ApiKey(key) => key.0.as_u128(),
+            Actor::Visitor { visitor, .. } => visitor.0.as_u128(),
+            Actor::Duty(_) => 0,
+        };
+        let ended = ended(self.store.clone(), authorization.unwrap_or_default().to_owned(), somebody.expires_at);
+        Ok(Caller::new(class, key, Arc::new(Asking { scope: Some(somebody.scope), origin })).until(ended))
+    }
+
+    async fn execute(&self, caller: &Caller, request: Request) -> Response {
+        self.schema.execute(self.prepare(caller, request)).await
+    }
+
+    fn stream(&self, caller: &Caller, request: Request) -> BoxStream<'static, Response> {
+        self.schema.execute_stream(self.prepare(caller, request)).boxed()
+    }
+
+    async fn allowed_origin(&self, origin: &str) -> bool {
+        let known = self.origins.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let origins = match known {
+            Some((read_at, origins)) if self.store.now() < read_at.plus(ORIGINS_LIVE) => origins,
+            _ => {
+                let Ok(read) = api_keys::origins(&self.store).await else { return false };
+                let read = Arc::new(read);
+                *self.origins.lock().unwrap_or_else(PoisonError::into_inner) = Some((self.store.now(), read.clone()));
+                read
+            }
+        };
+        origins.contains(origin)
+    }
+}
+
+/// Resolves when the token ends, or what stands behind it does: its session, key or person.
+async fn ended(store: Store, authorization: String, expires_at: Timestamp) -> Ended {
+    let mut notices = store.notices().listen();
+    loop {
+        let left = Duration::from_millis((expires_at.0 - store.now().0).max(0).unsigned_abs());
+        if left.is_zero() {
+            return Ended::Expired;
+        }
+        notices.wait_for(left.min(LOOK_EVERY), |n| n.topic == Topic::Session).await;
+        let looked = identity::authenticate::authenticate(&store, Some(&authorization)).boxed().await;
+        if matches!(looked, Err(error) if error.kind() == ErrorKind::Unauthenticated) {
+            let is_expired = store.now() >= expires_at;
+            return if is_expired { Ended::Expired } else { Ended::Revoked };
+        }
+    }
+}
+
+fn refusal(error: consigne_foundation::Error) -> Refusal {
+    match error.kind() {
+        ErrorKind::Unauthenticated => Refusal::unauthenticated(error.message()),
+        ErrorKind::Forbidden => Refusal::forbidden(error.message()),
+        ErrorKind::Unavailable => Refusal::transport(503, "TEMPORARILY_UNAVAILABLE", error.message()),
+        _ => {
+            let reference = crate::telemetry::new_reference();
+            tracing::error!(reference, ?error, "authentication failed");
+            Refusal::internal(reference)
+        }
+    }
+}

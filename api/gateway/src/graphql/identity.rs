@@ -1,0 +1,452 @@
+//! Signing in, sessions, API keys, visitors.
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use consigne_assistant::assistants;
+use consigne_foundation::{
+    Error, Permission, Scope,
+    id::{ApiKeyId, AssistantId, WorkspaceId},
+    identity::{accounts, api_keys, roles::Role, sessions, visitors},
+    scope::Actor,
+};
+
+use super::{
+    context::ContextExt,
+    error::{UserError, refuse, split, split_credentials},
+    scalars::DateTime,
+};
+
+/// What a member is in a workspace.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "Role", name = "Role")]
+pub enum RoleName {
+    /// Answers for the workspace; may do everything.
+    Owner,
+    /// Runs the workspace.
+    Admin,
+    /// Data protection officer: sees what is processed, by whom, and serves people's rights.
+    Dpo,
+    /// Answers visitors.
+    Agent,
+    /// Keeps the knowledge.
+    Editor,
+    /// Reads the records, not the chats.
+    Auditor,
+    /// Asks in chats of their own.
+    Visitor,
+}
+
+/// One thing that can be allowed.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "Permission", name = "Permission")]
+pub enum PermissionName {
+    /// See the workspace and its assistants.
+    WorkspaceRead,
+    /// Configure the workspace and its assistants; pause them.
+    WorkspaceWrite,
+    /// See documents and search them.
+    KnowledgeRead,
+    /// Upload, replace and delete documents.
+    KnowledgeWrite,
+    /// Read every chat of the workspace.
+    ChatsRead,
+    /// Start a chat and ask in one's own.
+    ChatsAsk,
+    /// See plugins and recipients.
+    PluginsRead,
+    /// Enable, disable and set plugins.
+    PluginsWrite,
+    /// See, make and revoke API keys.
+    KeysWrite,
+    /// Make visitor tokens.
+    VisitorsWrite,
+    /// Read the audit log.
+    AuditRead,
+    /// See erasures and their certificates.
+    PrivacyRead,
+    /// Erase a person.
+    PrivacyErase,
+    /// See dead jobs and retry them.
+    JobsWrite,
+}
+
+/// What kind of actor a token stands for.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActorKind {
+    /// A member who signed in.
+    Member,
+    /// A program with a secret API key.
+    ApiKey,
+    /// A visitor.
+    Visitor,
+}
+
+/// Who asks, and what they may do.
+#[derive(SimpleObject)]
+pub struct Viewer {
+    /// What kind of actor.
+    pub kind: ActorKind,
+    /// The account, the key or the visitor.
+    pub actor_id: ID,
+    /// The workspace that the token is for.
+    pub workspace_id: ID,
+    /// What is allowed.
+    pub permissions: Vec<PermissionName>,
+    /// The person, where a visitor asks: what an erasure takes.
+    pub subject_id: Option<ID>,
+    /// The only assistant a visitor may ask.
+    pub assistant_id: Option<ID>,
+}
+
+/// A way in: a short access token and a refresh token that changes at each use.
+#[derive(SimpleObject)]
+pub struct Session {
+    /// For the `Authorization` header, after `Bearer`; lives ten minutes.
+    pub access_token: String,
+    /// When the access token ends.
+    pub access_token_expires_at: DateTime,
+    /// For `refreshSession`, once; using it again later revokes the session.
+    pub refresh_token: String,
+    /// The account.
+    pub account_id: ID,
+    /// The workspace.
+    pub workspace_id: ID,
+    /// What the account is there.
+    pub role: RoleName,
+}
+
+/// What signing in takes.
+#[derive(InputObject)]
+pub struct SignInInput {
+    /// The e-mail address.
+    #[graphql(secret)]
+    pub email: String,
+    /// The password.
+    #[graphql(secret)]
+    pub password: String,
+    /// The workspace to sign in to; the first one the account joined where it is left out.
+    pub workspace_id: Option<ID>,
+}
+
+/// A session, or why there is none.
+#[derive(SimpleObject)]
+pub struct SessionPayload {
+    /// The session.
+    pub session: Option<Session>,
+    /// Why there is none.
+    pub user_errors: Vec<UserError>,
+}
+
+/// What refreshing a session takes.
+#[derive(InputObject)]
+pub struct RefreshSessionInput {
+    /// The refresh token of the last sign-in or refresh.
+    #[graphql(secret)]
+    pub refresh_token: String,
+}
+
+/// Whether it was done.
+#[derive(SimpleObject)]
+pub struct SignOutPayload {
+    /// Whether the session is over.
+    pub is_signed_out: bool,
+    /// Why not.
+    pub user_errors: Vec<UserError>,
+}
+
+/// What a page needs to let a visitor in.
+#[derive(InputObject)]
+pub struct StartVisitorSessionInput {
+    /// The publishable key of the page.
+    #[graphql(secret)]
+    pub publishable_key: String,
+    /// The visitor token of an earlier session, to go on as the same visitor.
+    #[graphql(secret)]
+    pub visitor_token: Option<String>,
+}
+
+/// A visitor's way in: bound to the workspace, the visitor and one assistant.
+#[derive(SimpleObject)]
+pub struct VisitorSession {
+    /// For the `Authorization` header, after `Bearer`; lives thirty minutes.
+    pub visitor_token: String,
+    /// When the token ends.
+    pub expires_at: DateTime,
+    /// The visitor.
+    pub visitor_id: ID,
+    /// The person, as the workspace holds data about them: what an erasure takes.
+    pub subject_id: ID,
+    /// The only assistant that may be asked.
+    pub assistant_id: ID,
+}
+
+/// A visitor session, or why there is none.
+#[derive(SimpleObject)]
+pub struct VisitorSessionPayload {
+    /// The session.
+    pub visitor_session: Option<VisitorSession>,
+    /// Why there is none.
+    pub user_errors: Vec<UserError>,
+}
+
+/// What the customer's own server needs to let a visitor in.
+#[derive(InputObject)]
+pub struct CreateVisitorTokenInput {
+    /// The assistant that the visitor may ask.
+    pub assistant_id: ID,
+    /// The visitor token of an earlier session, to go on as the same visitor.
+    #[graphql(secret)]
+    pub visitor_token: Option<String>,
+}
+
+/// Secret or publishable.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiKeyKind {
+    /// For a program on the customer's server.
+    Secret,
+    /// For pages of the customer's site: starts visitor sessions and nothing else.
+    Publishable,
+}
+
+/// An API key, without its secret.
+#[derive(SimpleObject, Clone)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: ID,
+    /// Secret or publishable.
+    pub kind: ApiKeyKind,
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub permissions: Vec<PermissionName>,
+    /// The only assistant that a publishable key opens.
+    pub assistant_id: Option<ID>,
+    /// Pages that may use a publishable key.
+    pub origins: Vec<String>,
+    /// Made at.
+    pub created_at: DateTime,
+    /// Ends at.
+    pub expires_at: Option<DateTime>,
+    /// Revoked at.
+    pub revoked_at: Option<DateTime>,
+    /// The day it was last used on; no finer, for the sake of those who use it.
+    pub last_used_at: Option<DateTime>,
+}
+
+/// What making a secret key takes.
+#[derive(InputObject)]
+pub struct CreateApiKeyInput {
+    /// What people call it.
+    pub name: String,
+    /// What it may do; within what you may do.
+    pub permissions: Vec<PermissionName>,
+    /// When it ends by itself.
+    pub expires_at: Option<DateTime>,
+}
+
+/// What making a publishable key takes.
+#[derive(InputObject)]
+pub struct CreatePublishableKeyInput {
+    /// What people call it.
+    pub name: String,
+    /// The only assistant it opens.
+    pub assistant_id: ID,
+    /// Pages that may use it, as `https://www.example.com`; no wildcards.
+    pub origins: Vec<String>,
+    /// When it ends by itself.
+    pub expires_at: Option<DateTime>,
+}
+
+/// A new key, or why there is none.
+#[derive(SimpleObject)]
+pub struct CreateApiKeyPayload {
+    /// The key.
+    pub api_key: Option<ApiKey>,
+    /// Its text, shown this once.
+    pub secret: Option<String>,
+    /// Why there is none.
+    pub user_errors: Vec<UserError>,
+}
+
+/// Which key to revoke.
+#[derive(InputObject)]
+pub struct RevokeApiKeyInput {
+    /// The key.
+    pub api_key_id: ID,
+}
+
+/// The revoked key, or why it is not.
+#[derive(SimpleObject)]
+pub struct RevokeApiKeyPayload {
+    /// The key.
+    pub api_key: Option<ApiKey>,
+    /// Why it is not revoked.
+    pub user_errors: Vec<UserError>,
+}
+
+/// Reading one's own identity and the keys.
+#[derive(Default)]
+pub struct IdentityQuery;
+
+#[Object]
+impl IdentityQuery {
+    /// Who asks, and what they may do.
+    async fn viewer(&self, ctx: &Context<'_>) -> Result<Viewer> {
+        let scope = ctx.somebody()?;
+        Viewer::of(&scope)
+    }
+
+    /// The keys of the workspace, newest first, revoked ones too; never their secrets.
+    async fn api_keys(&self, ctx: &Context<'_>) -> Result<Vec<ApiKey>> {
+        let scope = ctx.scope(Permission::KeysWrite)?;
+        let keys = api_keys::list(&scope, ctx.store()).await.map_err(refuse)?;
+        Ok(keys.into_iter().map(ApiKey::from).collect())
+    }
+}
+
+/// Signing in and out; making and revoking keys.
+#[derive(Default)]
+pub struct IdentityMutation;
+
+#[Object]
+impl IdentityMutation {
+    /// Signs a member in. The answer to a wrong address and to a wrong password is the same.
+    async fn sign_in(&self, ctx: &Context<'_>, input: SignInInput) -> Result<SessionPayload> {
+        let workspace = input.workspace_id.as_ref().map(|id| WorkspaceId::parse_or_unknown(id));
+        let signed_in = accounts::sign_in(ctx.store(), &input.email, &input.password, workspace).await;
+        SessionPayload::of(signed_in)
+    }
+
+    /// Changes a refresh token for a new session. Each token works once; late reuse revokes the session.
+    async fn refresh_session(&self, ctx: &Context<'_>, input: RefreshSessionInput) -> Result<SessionPayload> {
+        SessionPayload::of(sessions::refresh(ctx.store(), &input.refresh_token).await)
+    }
+
+    /// Ends the session that asks, at once, open streams included.
+    async fn sign_out(&self, ctx: &Context<'_>) -> Result<SignOutPayload> {
+        let scope = ctx.somebody()?;
+        let (done, user_errors) = split(sessions::sign_out(&scope, ctx.store()).await)?;
+        Ok(SignOutPayload { is_signed_out: done.is_some(), user_errors })
+    }
+
+    /// Lets a visitor in from a page of the customer's site. The page's `Origin` has to be on the key's list.
+    async fn start_visitor_session(&self, ctx: &Context<'_>, input: StartVisitorSessionInput) -> Result<VisitorSessionPayload> {
+        let earlier = input.visitor_token.as_deref();
+        let started = visitors::start(ctx.store(), &input.publishable_key, ctx.origin(), earlier).await;
+        VisitorSessionPayload::of(started)
+    }
+
+    /// Lets a visitor in from the customer's own server.
+    async fn create_visitor_token(&self, ctx: &Context<'_>, input: CreateVisitorTokenInput) -> Result<VisitorSessionPayload> {
+        let scope = ctx.scope(Permission::VisitorsWrite)?;
+        let assistant = AssistantId::parse_or_unknown(&input.assistant_id);
+        if let Err(unknown) = assistants::require_known(&scope, ctx.store(), assistant).await {
+            return VisitorSessionPayload::of(Err(unknown));
+        }
+        let started = visitors::start_for(&scope, ctx.store(), assistant, input.visitor_token.as_deref()).await;
+        VisitorSessionPayload::of(started)
+    }
+
+    /// Makes a secret key for a program. Its text is shown this once.
+    async fn create_api_key(&self, ctx: &Context<'_>, input: CreateApiKeyInput) -> Result<CreateApiKeyPayload> {
+        let scope = ctx.scope(Permission::KeysWrite)?;
+        let permissions = input.permissions.into_iter().map(Permission::from).collect();
+        let new = api_keys::NewApiKey::Secret { name: input.name, permissions, expires_at: input.expires_at.map(|at| at.0) };
+        CreateApiKeyPayload::of(api_keys::create(&scope, ctx.store(), new).await)
+    }
+
+    /// Makes a publishable key for pages of the customer's site.
+    async fn create_publishable_key(&self, ctx: &Context<'_>, input: CreatePublishableKeyInput) -> Result<CreateApiKeyPayload> {
+        let scope = ctx.scope(Permission::KeysWrite)?;
+        let assistant = AssistantId::parse_or_unknown(&input.assistant_id);
+        if let Err(unknown) = assistants::require_known(&scope, ctx.store(), assistant).await {
+            return CreateApiKeyPayload::of(Err(unknown));
+        }
+        let expires_at = input.expires_at.map(|at| at.0);
+        let new = api_keys::NewApiKey::Publishable { name: input.name, assistant, origins: input.origins, expires_at };
+        CreateApiKeyPayload::of(api_keys::create(&scope, ctx.store(), new).await)
+    }
+
+    /// Revokes a key, at once.
+    async fn revoke_api_key(&self, ctx: &Context<'_>, input: RevokeApiKeyInput) -> Result<RevokeApiKeyPayload> {
+        let scope = ctx.scope(Permission::KeysWrite)?;
+        let key = ApiKeyId::parse_or_unknown(&input.api_key_id);
+        let (revoked, user_errors) = split(api_keys::revoke(&scope, ctx.store(), key).await)?;
+        Ok(RevokeApiKeyPayload { api_key: revoked.map(ApiKey::from), user_errors })
+    }
+}
+
+impl Viewer {
+    fn of(scope: &Scope) -> Result<Self> {
+        let (kind, actor_id, assistant_id) = match scope.actor() {
+            Actor::Member { account, .. } => (ActorKind::Member, account.to_string(), None),
+            Actor::ApiKey(key) => (ActorKind::ApiKey, key.to_string(), None),
+            Actor::Visitor { visitor, assistant, .. } => (ActorKind::Visitor, visitor.to_string(), Some(assistant)),
+            Actor::Duty(_) => return Err(refuse(Error::internal("a duty asked over GraphQL"))),
+        };
+        Ok(Self {
+            kind,
+            actor_id: actor_id.into(),
+            workspace_id: scope.workspace().to_string().into(),
+            permissions: scope.permissions().list().into_iter().map(PermissionName::from).collect(),
+            subject_id: scope.subject().map(|s| s.to_string().into()),
+            assistant_id: assistant_id.map(|a| a.to_string().into()),
+        })
+    }
+}
+
+impl SessionPayload {
+    fn of(result: consigne_foundation::Result<accounts::SignedIn>) -> Result<Self> {
+        let (signed_in, user_errors) = split_credentials(result)?;
+        let session = signed_in.map(|s| Session {
+            access_token: s.access_token.expose().to_owned(),
+            access_token_expires_at: s.expires_at.into(),
+            refresh_token: s.refresh_token.expose().to_owned(),
+            account_id: s.account.to_string().into(),
+            workspace_id: s.workspace.to_string().into(),
+            role: s.role.into(),
+        });
+        Ok(Self { session, user_errors })
+    }
+}
+
+impl VisitorSessionPayload {
+    fn of(result: consigne_foundation::Result<visitors::VisitorSession>) -> Result<Self> {
+        let (started, user_errors) = split_credentials(result)?;
+        let visitor_session = started.map(|s| VisitorSession {
+            visitor_token: s.token.expose().to_owned(),
+            expires_at: s.expires_at.into(),
+            visitor_id: s.visitor.to_string().into(),
+            subject_id: s.subject.to_string().into(),
+            assistant_id: s.assistant.to_string().into(),
+        });
+        Ok(Self { visitor_session, user_errors })
+    }
+}
+
+impl CreateApiKeyPayload {
+    fn of(result: consigne_foundation::Result<(api_keys::ApiKey, consigne_foundation::identity::SecretText)>) -> Result<Self> {
+        let (created, user_errors) = split(result)?;
+        let (api_key, secret) = created.map(|(key, text)| (ApiKey::from(key), text.expose().to_owned())).unzip();
+        Ok(Self { api_key, secret, user_errors })
+    }
+}
+
+impl From<api_keys::ApiKey> for ApiKey {
+    fn from(key: api_keys::ApiKey) -> Self {
+        Self {
+            id: key.id.to_string().into(),
+            kind: match key.kind {
+                api_keys::ApiKeyKind::Secret => ApiKeyKind::Secret,
+                api_keys::ApiKeyKind::Publishable => ApiKeyKind::Publishable,
+            },
+            name: key.name,
+            permissions: key.permissions.list().into_iter().map(PermissionName::from).collect(),
+            assistant_id: key.assistant.map(|a| a.to_string().into()),
+            origins: key.origins,
+            created_at: key.created_at.into(),
+            expires_at: key.expires_at.map(DateTime::from),
+            revoked_at: key.revoked_at.map(DateTime::from),
+            last_used_at: key.last_used_day.map(|day| DateTime(consigne_foundation::Timestamp(day * 86_400_000))),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `consigne`: the gateway, the worker, and what an operator does from a terminal.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use consigne_assistant::knowledge::sandbox;
+use consigne_gateway::{
+    app::Parts,
+    commands::{ask, demo, doctor, schema, serve, verify},
+    config::Config,
+    telemetry,
+};
+
+/// A support assistant that answers from a customer's own knowledge, and keeps its promises about people's data.
+#[derive(Parser)]
+#[command(name = "consigne", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts the gateway, with the worker in the same process.
+    Serve {
+        #[command(flatten)]
+        config: Box<Config>,
+        /// Leaves the worker out; run `consigne worker` elsewhere.
+        #[arg(long, env = "CONSIGNE_WITHOUT_WORKER")]
+        without_worker: bool,
+    },
+    /// Starts the worker alone.
+    Worker {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Brings the database up to date, as its owner.
+    Migrate {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Prints the GraphQL schema.
+    Schema,
+    /// Loads a folder, asks, erases: the main job, through the public API.
+    Demo(demo::DemoArgs),
+    /// Asks one question and prints the answer as it streams.
+    Ask(ask::AskArgs),
+    /// Verifies a deletion certificate offline, or every audit chain of this installation.
+    Verify(verify::VerifyArgs),
+    /// Checks database, root key, model, plugins and clock: what is wrong and how to mend it.
+    Doctor {
+        #[command(flatten)]
+        config: Box<Config>,
+    },
+    /// Reads one document in a process of its own; the ingest starts it.
+    #[command(name = "parse-document", hide = true)]
+    ParseDocument,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if matches!(cli.command, Command::ParseDocument) {
+        return sandbox::run_child();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("consigne: no threads can be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("consigne: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve { config, without_worker } => {
+            telemetry::start(config.logs.format(), &config.logs.log)?;
+            let parts = if without_worker { Parts::GatewayAlone } else { Parts::GatewayAndWorker };
+            serve::serve(*config, parts).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Worker { config } => {
+            telemetry::start(config.logs.format(), &config.logs.log)?;
+            serve::serve(*config, Parts::WorkerAlone).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Migrate { config } => serve::migrate(*config).await.map(|()| ExitCode::SUCCESS),
+        Command::Schema => {
+            schema::print();
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Demo(args) => demo::demo(args).await,
+        Command::Ask(args) => ask::ask(args).await,
+        Command::Verify(args) => verify::verify(args).await,
+        Command::Doctor { config } => doctor::doctor(*config).await,
+        Command::ParseDocument => Ok(sandbox::run_child()),
+    }
+}

@@ -1,0 +1,53 @@
+//! The worker: every job handler and every recurring duty, one line each.
+
+use std::{sync::Arc, time::Duration};
+
+use consigne_assistant::{
+    chats::{
+        answer::{AnswerHandler, AnswerMeter},
+        sweep::ChatSweep,
+    },
+    knowledge::{deletion::DeleteHandler, ingest::IngestHandler, sweep::KnowledgeSweep},
+};
+use consigne_foundation::{
+    audit::CheckpointDuty,
+    jobs::{Duty, JobHandler, Runner, RunnerOptions},
+    privacy::{EraseHandler, LedgerReplay},
+};
+
+use crate::{graphql::Services, http::Metrics};
+
+/// A look at the jobs where no notice came.
+const POLL_EVERY: Duration = Duration::from_millis(500);
+
+/// The worker over these services.
+pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
+    let knowledge = services.knowledge.clone();
+    let answers = AnswerHandler { knowledge: knowledge.clone(), registry: services.registry.clone(), meter: Arc::new(Meter(metrics)) };
+    let handlers: Vec<Arc<dyn JobHandler>> = vec![
+        Arc::new(answers),
+        Arc::new(EraseHandler(services.privacy.clone())),
+        Arc::new(DeleteHandler(knowledge.clone())),
+        Arc::new(IngestHandler(knowledge.clone())),
+    ];
+    let duties: Vec<Arc<dyn Duty>> = vec![
+        Arc::new(LedgerReplay(services.privacy.clone())),
+        Arc::new(KnowledgeSweep(knowledge)),
+        Arc::new(ChatSweep(services.store.clone())),
+        Arc::new(CheckpointDuty),
+    ];
+    Runner::new(services.store.clone(), RunnerOptions { handlers, duties, poll_every: POLL_EVERY })
+}
+
+/// Counts answers for Prometheus.
+struct Meter(Arc<Metrics>);
+
+impl AnswerMeter for Meter {
+    fn answered(&self, outcome: &'static str, first_text: Option<Duration>, _whole: Duration) {
+        self.0.answers_started.inc();
+        self.0.outcome(&self.0.answers_completed, outcome);
+        if let Some(first_text) = first_text {
+            self.0.answer_first_delta_seconds.observe(first_text.as_secs_f64());
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The history itself: what was done to the data and to the key store, in order.
+
+use sea_orm_migration::{
+    prelude::*,
+    sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr},
+};
+
+use crate::{dialect, isolation};
+
+const FIRST_TABLES: &str = include_str!("m0001_first_tables.sql");
+const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
+
+/// Scripts of the data, oldest first. Append; never change one that was released.
+const DATA: &[(&str, &str)] = &[("m0001_first_tables", FIRST_TABLES)];
+
+/// Scripts of the key store, oldest first.
+const KEYS: &[(&str, &str)] = &[("m0001_key_store", FIRST_KEY_STORE)];
+
+/// One script as a step of the history.
+struct Script {
+    name: &'static str,
+    sql: &'static str,
+}
+
+impl MigrationName for Script {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Script {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let db = manager.get_connection();
+        let backend = db.get_database_backend();
+        for statement in dialect::statements(self.sql, backend) {
+            db.execute_unprepared(&statement).await?;
+        }
+        if backend == DbBackend::Postgres {
+            for table in dialect::tables(self.sql).into_iter().filter(|t| isolation::is_scoped(self.sql, t)) {
+                for statement in isolation::isolate(table) {
+                    db.execute_unprepared(&statement).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Data;
+
+impl MigratorTrait for Data {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        DATA.iter().map(|&(name, sql)| Box::new(Script { name, sql }) as Box<dyn MigrationTrait>).collect()
+    }
+}
+
+struct Keys;
+
+impl MigratorTrait for Keys {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        KEYS.iter().map(|&(name, sql)| Box::new(Script { name, sql }) as Box<dyn MigrationTrait>).collect()
+    }
+
+    fn migration_table_name() -> DynIden {
+        Alias::new("key_store_migrations").into_iden()
+    }
+}
+
+/// Brings the data up to date and, on Postgres, gives the application role what it needs. May be repeated.
+///
+/// # Errors
+/// What the database answers.
+pub async fn migrate_data(db: &DatabaseConnection, application_role: Option<&str>) -> Result<(), DbErr> {
+    Data::up(db, None).await?;
+    if let Some(role) = application_role {
+        let scripts = DATA.iter().flat_map(|(_, sql)| dialect::tables(sql));
+        for statement in scripts.flat_map(|table| isolation::grant(table, role)) {
+            db.execute_unprepared(&statement).await?;
+        }
+        let role = isolation::quote_identifier(role);
+        db.execute_unprepared(&format!("GRANT SELECT ON seaql_migrations TO {role}")).await?;
+    }
+    Ok(())
+}
+
+/// Brings the key store up to date. On Postgres it is the schema `keys`, whose dead rows are vacuumed at once, so that a
+/// shredded key does not outlive its row by long.
+///
+/// # Errors
+/// What the database answers.
+pub async fn migrate_keys(db: &DatabaseConnection, application_role: Option<&str>) -> Result<(), DbErr> {
+    let backend = db.get_database_backend();
+    if backend == DbBackend::Postgres {
+        db.execute_unprepared("CREATE SCHEMA IF NOT EXISTS keys").await?;
+    }
+    Keys::up(db, None).await?;
+    if backend == DbBackend::Postgres {
+        db.execute_unprepared(
+            "ALTER TABLE keys.subject_keys SET (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0)",
+        )
+        .await?;
+    }
+    if let Some(role) = application_role {
+        let quoted = isolation::quote_identifier(role);
+        db.execute_unprepared(&format!("GRANT USAGE ON SCHEMA keys TO {quoted}")).await?;
+        for table in KEYS.iter().flat_map(|(_, sql)| dialect::tables(sql)) {
+            db.execute_unprepared(&format!("GRANT SELECT, INSERT, UPDATE ON keys.{table} TO {quoted}")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Names of the steps that the data still lacks.
+///
+/// # Errors
+/// What the database answers; a database without any table of ours lacks them all.
+pub async fn pending(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    let done = applied(db).await?;
+    Ok(DATA.iter().map(|(name, _)| (*name).to_owned()).filter(|name| !done.contains(name)).collect())
+}
+
+/// Names of the steps that were applied to the data, read without writing anything.
+///
+/// # Errors
+/// What the database answers.
+pub async fn applied(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    let exists = match db.get_database_backend() {
+        DbBackend::Postgres => "SELECT 1 AS found FROM pg_tables WHERE tablename = 'seaql_migrations'",
+        _ => "SELECT 1 AS found FROM sqlite_master WHERE name = 'seaql_migrations'",
+    };
+    if db.query_one_raw(statement(db, exists)).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let rows = db.query_all_raw(statement(db, "SELECT version FROM seaql_migrations ORDER BY version")).await?;
+    rows.iter().map(|row| row.try_get("", "version")).collect()
+}
+
+fn statement(db: &DatabaseConnection, sql: &str) -> sea_orm_migration::sea_orm::Statement {
+    sea_orm_migration::sea_orm::Statement::from_string(db.get_database_backend(), sql)
+}
+
+/// The tables of the data, and for each whether it is scoped by workspace.
+pub fn data_tables() -> Vec<(&'static str, bool)> {
+    DATA.iter()
+        .flat_map(|(_, sql)| dialect::tables(sql).into_iter().map(|table| (table, isolation::is_scoped(sql, table))))
+        .collect()
+}
+
+/// The tables of the key store.
+pub fn key_tables() -> Vec<&'static str> {
+    KEYS.iter().flat_map(|(_, sql)| dialect::tables(sql)).collect()
+}

@@ -1,0 +1,244 @@
+//! A passage's text as a person may safely read it: no invisible characters, no markup that a page would act on.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Takes away what cannot be seen but changes what is read: zero-width characters, tags, variation selectors, controls of
+/// direction, soft hyphens and control characters. Line ends become `\n`; the rest is in composed form (NFC).
+pub(crate) fn visible(text: &str) -> String {
+    text.replace("\r\n", "\n").chars().filter_map(seen).nfc().collect()
+}
+
+fn seen(c: char) -> Option<char> {
+    match c {
+        '\n' | '\t' => Some(c),
+        '\r' | '\u{0B}' | '\u{0C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some('\n'),
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{180B}'..='\u{180F}' | '\u{3164}' => None,
+        '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' => None,
+        '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}' => None,
+        c => (!c.is_control()).then_some(c),
+    }
+}
+
+/// One paragraph of Markdown as plain text: emphasis, links, images and tags give way to their words. What stands between
+/// back-ticks stays as it is, and a number in brackets, which would read as a citation of ours, gets round ones.
+pub(crate) fn inline(markdown: &str) -> String {
+    let mut plain = String::with_capacity(markdown.len());
+    let mut rest = markdown;
+    while let Some(start) = rest.find('`') {
+        let ticks = rest[start..].chars().take_while(|c| *c == '`').count();
+        let fence = "`".repeat(ticks);
+        let Some(length) = rest[start + ticks..].find(&fence) else { break };
+        let end = start + ticks + length + ticks;
+        plain.push_str(&words_of(&rest[..start]));
+        plain.push_str(&rest[start..end]);
+        rest = &rest[end..];
+    }
+    plain.push_str(&words_of(rest));
+    disarm(&unlink(&plain)).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What taking markup away may have put together: outside code no `<` is left that could open a tag.
+fn disarm(text: &str) -> String {
+    let mut in_code = false;
+    let safe = text.char_indices().map(|(at, c)| {
+        in_code ^= c == '`';
+        if c == '<' && !in_code && opens_tag(&text[at + 1..]) { '‹' } else { c }
+    });
+    safe.collect()
+}
+
+/// Prose without tags, emphasis and character references.
+fn words_of(prose: &str) -> String {
+    let text = without_tags(prose);
+    let references = [("&nbsp;", " "), ("&lt;", "‹"), ("&gt;", "›"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+    let text = references.iter().fold(text, |text, (reference, plain)| text.replace(reference, plain));
+    ["**", "__", "~~", "*", "_"].into_iter().fold(text, |text, mark| without_pairs(&text, mark))
+}
+
+/// Tags that only shape the text they stand in.
+const SHAPING: &[&str] = &[
+    "a", "abbr", "b", "big", "blockquote", "br", "center", "code", "dd", "del", "details", "dfn", "div", "dl", "dt", "em", "figure",
+    "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p", "picture", "pre", "q", "s",
+    "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody", "td", "th", "thead", "tr", "tt", "u", "ul",
+];
+
+/// Drops comments and the tags that shape text; shows others with angle quotes, since they are what is talked about.
+/// Keeps `a < b` and the address in `<https://...>`.
+fn without_tags(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('<') {
+        kept.push_str(&rest[..start]);
+        let after = &rest[start + 1..];
+        if !opens_tag(after) {
+            kept.push('<');
+            rest = after;
+            continue;
+        }
+        let end = after.find('>');
+        let inner = &after[..end.unwrap_or(after.len())];
+        let name: String = inner.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
+        let is_address = inner.starts_with("http://") || inner.starts_with("https://") || inner.starts_with("mailto:");
+        if is_address {
+            kept.push_str(inner);
+        } else if !inner.starts_with(['!', '?']) && !SHAPING.contains(&name.to_lowercase().as_str()) {
+            kept.extend(["‹", inner, if end.is_some() { "›" } else { "" }]);
+        }
+        rest = end.map_or("", |end| &after[end + 1..]);
+    }
+    kept.push_str(rest);
+    kept
+}
+
+fn opens_tag(after: &str) -> bool {
+    after.starts_with(|c: char| c.is_ascii_alphabetic() || "/!?".contains(c))
+}
+
+/// Drops marks of emphasis that open before a word and close behind one: `**so**`, not `2 ** 3` and not `*args`.
+fn without_pairs(text: &str, mark: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(mark) {
+        let after = &rest[start + mark.len()..];
+        let opens = !ends_in_word(&rest[..start], mark) && after.starts_with(|c: char| !c.is_whitespace() && !mark.contains(c));
+        let end = after.match_indices(mark).map(|(end, _)| end).find(|end| {
+            let (inner, behind) = (&after[..*end], &after[end + mark.len()..]);
+            inner.ends_with(|c: char| !c.is_whitespace() && !mark.contains(c)) && !starts_in_word(behind, mark)
+        });
+        kept.push_str(&rest[..start]);
+        match end.filter(|_| opens) {
+            Some(end) => {
+                kept.push_str(&after[..end]);
+                rest = &after[end + mark.len()..];
+            }
+            None => {
+                kept.push_str(mark);
+                rest = after;
+            }
+        }
+    }
+    kept.push_str(rest);
+    kept
+}
+
+fn ends_in_word(before: &str, mark: &str) -> bool {
+    before.ends_with(|c: char| c.is_alphanumeric() || mark.contains(c))
+}
+
+fn starts_in_word(behind: &str, mark: &str) -> bool {
+    behind.starts_with(|c: char| c.is_alphanumeric() || mark.contains(c))
+}
+
+/// `[words](address)` and `[words][reference]` become `words`; images go; `[12]` becomes `(12)`.
+fn unlink(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(['[', '`']) {
+        if rest[start..].starts_with('`') {
+            let end = rest[start + 1..].find('`').map_or(rest.len(), |length| start + length + 2);
+            kept.push_str(&rest[..end]);
+            rest = &rest[end..];
+            continue;
+        }
+        let is_image = rest[..start].ends_with('!');
+        kept.push_str(if is_image { &rest[..start - 1] } else { &rest[..start] });
+        let Some(end) = closing(&rest[start..], '[', ']') else {
+            kept.push('[');
+            rest = &rest[start + 1..];
+            continue;
+        };
+        let label = &rest[start + 1..start + end];
+        rest = &rest[start + end + 1..];
+        let target = match rest.chars().next() {
+            Some('(') => closing(rest, '(', ')'),
+            Some('[') => closing(rest, '[', ']'),
+            _ => None,
+        };
+        if let Some(end) = target {
+            rest = &rest[end + 1..];
+        }
+        if is_image {
+            continue;
+        }
+        let is_number = label.contains(|c: char| c.is_ascii_digit())
+            && label.chars().all(|c| c.is_ascii_digit() || " ,;-–".contains(c));
+        match target {
+            _ if is_number => kept.extend(["(", label, ")"]),
+            Some(_) => kept.push_str(&unlink(label)),
+            None => kept.extend(["[", &unlink(label), "]"]),
+        }
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// Where the bracket that `text` starts with closes.
+fn closing(text: &str, open: char, close: char) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        if c == open {
+            depth += 1;
+        } else if c == close {
+            depth -= 1;
+            if depth == 0 {
+                return Some(at);
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_gone() {
+        let hidden = "a\u{200B}b\u{E0041}c\u{FE0F}d\u{2060}e\u{202E}f\u{2066}g\u{FEFF}h\u{AD}i\u{7}j\r\nk";
+        assert_eq!(visible(hidden), "abcdefghij\nk");
+    }
+
+    #[test]
+    fn letters_are_composed() {
+        assert_eq!(visible("e\u{301}"), "é");
+    }
+
+    #[test]
+    fn links_and_images_give_way_to_their_words() {
+        assert_eq!(inline("See [the **docs**](https://a.example/x_(y)) and ![logo](https://evil.example/p.png)."), "See the docs and .");
+        assert_eq!(inline("See [the docs][ref] or <https://a.example/>."), "See the docs or https://a.example/.");
+        assert_eq!(inline("[![badge](https://e.example/b.svg)](https://e.example) Text"), "Text");
+    }
+
+    #[test]
+    fn tags_are_dropped_and_comparisons_stay() {
+        assert_eq!(inline("<abbr title=\"x\">API</abbr> if a < b <img src=x onerror=alert(1)>!"), "API if a < b !");
+        assert_eq!(inline("The <script> tag, before <form"), "The ‹script› tag, before ‹form");
+    }
+
+    #[test]
+    fn taking_markup_away_cannot_put_a_tag_together() {
+        for trick in ["<<b>script>", "<*i*mg src=x>", "<[i](x)mg src=x>", "&lt;img src=x&gt;", "<\\b>", "<!-- --><![x](y)img>"] {
+            let plain = inline(trick);
+            assert!(plain.match_indices('<').all(|(at, _)| !opens_tag(&plain[at + 1..])), "{trick} became {plain}");
+        }
+    }
+
+    #[test]
+    fn code_between_back_ticks_is_left_alone() {
+        assert_eq!(inline("Call `__init__(*args)` or `List[int]` **now**, not snake_case_names."), "Call `__init__(*args)` or `List[int]` now, not snake_case_names.");
+    }
+
+    #[test]
+    fn a_number_in_brackets_cannot_pass_for_a_citation() {
+        assert_eq!(inline("As shown [2], [3][4], [[5]], [6, 7] and [note]."), "As shown (2), (3), [(5)], (6, 7) and [note].");
+    }
+
+    #[test]
+    fn emphasis_gives_way() {
+        assert_eq!(inline("This is **very** *_important_* and 2 * 3 = 6."), "This is very important and 2 * 3 = 6.");
+        for plain in ["Pass *args and **kwargs to __init__.py of a_b_c.", "2 ** 3 ** 4", "*", "_private and other_"] {
+            assert_eq!(inline(plain), plain);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The model in the parts folder: `multilingual-e5-small` as int8, 384 dimensions, 94 languages, MIT
+//! (<https://arxiv.org/abs/2402.05672>).
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use consigne_sdk::{EmbeddingModel, PluginError, PluginErrorKind, Result};
+use fastembed::{
+    InitOptionsUserDefined, Pooling, QuantizationMode, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel,
+};
+
+use crate::{
+    model::{FastembedInstance, Model, Prefixes, fingerprint},
+    parts,
+    pool::Instance,
+    runtime,
+};
+
+const NAME: &str = "multilingual-e5-small";
+const DIMENSIONS: usize = 384;
+/// Positions the network has.
+const POSITIONS: usize = 512;
+/// Of them, what every text shares: `<s>`, the two tokens of its prefix, `</s>`.
+const OVERHEAD: usize = 4;
+/// What was calibrated, and how: `examples/calibrate.rs` and the table in [`crate::plugin`].
+const ANSWER_THRESHOLD: f32 = 0.83;
+
+/// Opens the model: finds its files and the library, and hashes the files, which takes a tenth of a second.
+///
+/// # Errors
+/// `Unavailable` where a part is missing.
+pub(crate) fn open(parts: &Path, onnxruntime: Option<&Path>) -> Result<Model> {
+    let files = Files::below(parts);
+    let library = parts::onnxruntime(parts, onnxruntime)?;
+    let state = files.state()?;
+    let fingerprint = fingerprint(&files.fingerprinted().each_ref().map(PathBuf::as_path))?;
+    let facts = EmbeddingModel {
+        name: NAME.into(),
+        fingerprint,
+        dimensions: DIMENSIONS,
+        max_tokens: POSITIONS - OVERHEAD,
+        answer_threshold: ANSWER_THRESHOLD,
+    };
+    let prefixes = Prefixes { question: "query: ", passage: "passage: " };
+    let load = Box::new(move || files.load(&library, &state));
+    Ok(Model { facts, prefixes, load })
+}
+
+/// The model's folder.
+struct Files(PathBuf);
+
+/// Size and time of the files that make the fingerprint. Instances are loaded for as long as the process lives, and none
+/// may come from other files than those that were hashed.
+type State = Vec<(u64, SystemTime)>;
+
+impl Files {
+    fn below(parts: &Path) -> Self {
+        Self(parts.join(NAME))
+    }
+
+    fn fingerprinted(&self) -> [PathBuf; 2] {
+        [self.0.join("model_int8.onnx"), self.0.join("tokenizer.json")]
+    }
+
+    fn state(&self) -> Result<State> {
+        let state = |path: PathBuf| {
+            let of_file = fs::metadata(&path).and_then(|file| io::Result::Ok((file.len(), file.modified()?)));
+            of_file.map_err(|_| parts::missing("The embedding model", &path))
+        };
+        self.fingerprinted().into_iter().map(state).collect()
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let path = self.0.join(name);
+        fs::read(&path).map_err(|_| parts::missing("The embedding model", &path))
+    }
+
+    /// One thread an instance and no spinning: instances share the cores with everything else in the process. The graph
+    /// pools by itself, so the pooling named here passes its output through; quantisation is none of fastembed's
+    /// business either, as long as texts are run one by one.
+    fn load(&self, library: &Path, hashed: &State) -> Result<Box<dyn Instance>> {
+        let environment = runtime::environment(library)?;
+        if self.state()? != *hashed {
+            let message = "The embedding model changed on the disk since the start: restart to use it";
+            return Err(PluginError::new(PluginErrorKind::Unavailable, message));
+        }
+        let tokenizer = TokenizerFiles {
+            tokenizer_file: self.read("tokenizer.json")?,
+            config_file: self.read("config.json")?,
+            special_tokens_map_file: self.read("special_tokens_map.json")?,
+            tokenizer_config_file: self.read("tokenizer_config.json")?,
+        };
+        let model = UserDefinedEmbeddingModel::new(self.read("model_int8.onnx")?, tokenizer)
+            .with_pooling(Pooling::Mean)
+            .with_quantization(QuantizationMode::None);
+        let options = InitOptionsUserDefined::new()
+            .with_environment(environment)
+            .with_max_length(POSITIONS)
+            .with_intra_threads(1)
+            .with_session_config("session.intra_op.allow_spinning", "0");
+        let loaded = TextEmbedding::try_new_from_user_defined(model, options).map_err(|error| {
+            let message =
+                format!("The embedding model in {} cannot be loaded: {error}; run `make parts`", self.0.display());
+            PluginError::new(PluginErrorKind::Unavailable, message)
+        })?;
+        Ok(Box::new(FastembedInstance::new(loaded)))
+    }
+}

@@ -1,0 +1,85 @@
+//! One call from end to end: ask, wait for the first piece, hand the rest on as it comes.
+
+use async_trait::async_trait;
+use consigne_sdk::{
+    ChatModel, ChatRequest, ChatStream, Egress, EgressRequest, Result,
+    egress::{
+        Method,
+        header::{AUTHORIZATION, HeaderMap},
+    },
+};
+use futures::{StreamExt, stream};
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout_at};
+use url::Url;
+
+use crate::{
+    failure::{check_head, invalid, late},
+    reply, request, retry,
+    settings::Settings,
+};
+
+/// A model behind a chat-completions endpoint.
+pub(crate) struct OpenAiModel {
+    settings: Settings,
+    url: Url,
+    headers: HeaderMap,
+    egress: Egress,
+}
+
+impl OpenAiModel {
+    /// The model under checked settings.
+    pub(crate) fn new(mut settings: Settings, egress: Egress) -> Result<Self> {
+        let headers = HeaderMap::from_iter(settings.authorization()?.map(|key| (AUTHORIZATION, key)));
+        settings.api_key = None;
+        Ok(Self { url: settings.completions_url()?, settings, headers, egress })
+    }
+
+    /// One call, up to the first piece of the answer.
+    async fn attempt(&self, body: Value, deadline: Instant) -> Result<ChatStream> {
+        let asked = self.egress.send(EgressRequest {
+            method: Method::POST,
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            json: Some(body),
+            timeout: self.settings.timeout(),
+        });
+        let response = timeout_at(deadline, asked).await.map_err(|_| late())??;
+        check_head(response.status, &response.headers)?;
+        let mut answer = reply::read(response.body, deadline).boxed();
+        let first = answer.next().await.ok_or_else(|| invalid("the answer is empty"))??;
+        Ok(stream::once(async { Ok(first) }).chain(answer).boxed())
+    }
+}
+
+#[async_trait]
+impl ChatModel for OpenAiModel {
+    fn model_name(&self) -> &str {
+        &self.settings.model
+    }
+
+    /// Returns with the first piece of the answer at hand, so everything that can be repeated was repeated. Dropping
+    /// the future or the stream closes the connection, at which these servers stop writing.
+    async fn answer(&self, request: ChatRequest) -> Result<ChatStream> {
+        let body = request::body(&self.settings, &request.messages, request.max_tokens);
+        drop(request);
+        let deadline = sleep(self.settings.timeout()).deadline();
+        let mut attempt = 1;
+        loop {
+            let error = match self.attempt(body.clone(), deadline).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let Some(pause) = retry::pause(attempt, &error, retry::jitter()) else {
+                return Err(error);
+            };
+            let pause = sleep(pause);
+            if pause.deadline() >= deadline {
+                return Err(error);
+            }
+            tracing::debug!(plugin = crate::ID, attempt, kind = ?error.kind, "asking again");
+            pause.await;
+            attempt += 1;
+        }
+    }
+}

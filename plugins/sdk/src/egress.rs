@@ -1,0 +1,185 @@
+//! The only way out: a client that refuses every host the manifest does not name.
+//!
+//! A host is compared whole, in the form the URL standard gives it (lower case, punycode, canonical addresses), so a
+//! look-alike, a suffix or an odd spelling of an address is another host. A redirect comes back as it is: following it
+//! would reach a host nobody named. TLS 1.3 alone keeps the handshake to ciphers with forward secrecy.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, stream::BoxStream};
+pub use reqwest::{Method, header};
+use reqwest::{header::HeaderMap, redirect::Policy, tls::Version};
+use serde_json::Value;
+use url::{Host, Url};
+
+use crate::{HostRule, Manifest, PluginError, PluginErrorKind, Result};
+
+/// Longest silence of the other side inside a body.
+const LONGEST_SILENCE: Duration = Duration::from_secs(120);
+
+/// Where a plugin may connect: a host as the URL standard writes it, and whether plain http is allowed there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct AllowedHost {
+    host: String,
+    plain_http: bool,
+}
+
+/// A way out for one plugin under one set of settings. TLS 1.3 only, no redirects, no proxy from the environment.
+#[derive(Clone)]
+pub struct Egress {
+    plugin: &'static str,
+    allowed: Vec<AllowedHost>,
+    client: reqwest::Client,
+}
+
+/// A request to an outside party.
+pub struct EgressRequest {
+    /// `GET`, `POST`, ...
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// Headers; mark secret ones as sensitive.
+    pub headers: HeaderMap,
+    /// JSON body.
+    pub json: Option<Value>,
+    /// Until the response's head; the body has its own time-outs.
+    pub timeout: Duration,
+}
+
+/// A response whose body is read as it comes.
+pub struct EgressResponse {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body in the pieces the network made of it.
+    pub body: BoxStream<'static, Result<Bytes>>,
+}
+
+impl Egress {
+    /// The way out that `manifest` allows under `settings`.
+    ///
+    /// # Errors
+    /// `Misconfigured` where a setting that names a host is no usable URL.
+    pub fn new(manifest: &Manifest, settings: &Value) -> Result<Self> {
+        let mut allowed = Vec::new();
+        for rule in &manifest.hosts {
+            match rule {
+                HostRule::Exact(host) => allowed.push(AllowedHost { host: host.to_lowercase(), plain_http: false }),
+                HostRule::FromSetting(name) => {
+                    if let Some(url) = settings.get(name).and_then(Value::as_str) {
+                        allowed.push(host_of_setting(name, url, settings)?);
+                    }
+                }
+            }
+        }
+        Ok(Self { plugin: manifest.id, allowed, client: build_client()? })
+    }
+
+    /// The hosts that can be reached, for the register.
+    pub fn hosts(&self) -> Vec<String> {
+        self.allowed.iter().map(|a| a.host.clone()).collect()
+    }
+
+    /// Sends a request to an allowed host and returns as soon as the response's head is there.
+    ///
+    /// # Errors
+    /// `HostNotAllowed`; `Unavailable` where no answer came in time.
+    pub async fn send(&self, request: EgressRequest) -> Result<EgressResponse> {
+        self.check(&request.url)?;
+        let mut builder = self.client.request(request.method, request.url.clone()).headers(request.headers);
+        if let Some(json) = &request.json {
+            builder = builder.json(json);
+        }
+        let response = match tokio::time::timeout(request.timeout, builder.send()).await {
+            Err(_) => return Err(unavailable(self.plugin, &request.url, "no answer in time")),
+            Ok(Err(error)) => return Err(unavailable(self.plugin, &request.url, describe(&error))),
+            Ok(Ok(response)) => response,
+        };
+        let (plugin, url) = (self.plugin, request.url);
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.bytes_stream().map(move |piece| piece.map_err(|e| unavailable(plugin, &url, describe(&e))));
+        Ok(EgressResponse { status, headers, body: body.boxed() })
+    }
+
+    fn check(&self, url: &Url) -> Result<()> {
+        let host = url.host_str().unwrap_or_default();
+        let refuse = |why: &str| {
+            tracing::warn!(plugin = self.plugin, host, why, "egress refused");
+            let message = format!("{} may not reach {host}: {why}", self.plugin);
+            Err(PluginError::new(PluginErrorKind::HostNotAllowed, message))
+        };
+        let mut allowed = self.allowed.iter().filter(|a| a.host == host).peekable();
+        if allowed.peek().is_none() {
+            return refuse("its manifest does not name that host");
+        }
+        if has_credentials(url) {
+            return refuse("credentials go into headers, not into a URL");
+        }
+        match url.scheme() {
+            "https" => Ok(()),
+            "http" if allowed.any(|a| a.plain_http) => Ok(()),
+            "http" => refuse("plain http is allowed on loopback only"),
+            _ => refuse("only http and https leave this process"),
+        }
+    }
+}
+
+fn host_of_setting(name: &str, url: &str, settings: &Value) -> Result<AllowedHost> {
+    let misconfigured = |why: &str| PluginError::new(PluginErrorKind::Misconfigured, format!("setting {name}: {why}"));
+    let url = Url::parse(url).map_err(|_| misconfigured("not a URL"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(misconfigured("neither http nor https"));
+    }
+    if has_credentials(&url) {
+        return Err(misconfigured("credentials go into a setting of their own, not into the URL"));
+    }
+    let host = url.host().ok_or_else(|| misconfigured("has no host"))?;
+    let declared = settings.get("allowPlainHttp").and_then(Value::as_bool).unwrap_or(false);
+    Ok(AllowedHost { plain_http: declared || is_loopback(&url), host: host.to_string() })
+}
+
+/// `https://key@host` would be sent as an `Authorization` header that no plugin asked for.
+fn has_credentials(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+/// Whether a URL points at this machine, by its name or its address; nothing is looked up.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one home of outbound connections")]
+fn build_client() -> Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .tls_backend_rustls()
+        .tls_version_min(Version::TLS_1_3)
+        .redirect(Policy::none())
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(3))
+        .read_timeout(LONGEST_SILENCE)
+        .build()
+        .map_err(|_| PluginError::new(PluginErrorKind::Internal, "the TLS client could not be built"))
+}
+
+fn unavailable(plugin: &str, url: &Url, why: &str) -> PluginError {
+    let host = url.host_str().unwrap_or_default();
+    PluginError::new(PluginErrorKind::Unavailable, format!("{plugin}: {host}: {why}"))
+}
+
+/// A reason without the URL, whose path or query may hold a secret.
+fn describe(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection broke"
+    }
+}

@@ -1,0 +1,32 @@
+//! What a plugin is.
+//!
+//! A plugin is anything that speaks to an outside party, or that could be swapped for another product. It knows this
+//! crate and nothing else of ours. It states what it is and what personal data it is handed ([`manifest`]), offers one
+//! capability ([`Embedder`], [`VectorIndex`] or [`ChatModel`]), and reaches the network only through the [`Egress`] it
+//! is given.
+//!
+//! Reading order: [`plugin`], [`manifest`], [`processing`], [`egress`], [`error`], then the capabilities
+//! [`embedder`], [`vector_index`], [`chat_model`].
+//!
+//! Invariants, as absences:
+//! - Nothing here knows a table, a workspace's rights, HTTP routes or GraphQL.
+//! - No plugin opens a connection but through [`Egress`], which refuses a host its manifest does not name.
+//! - No vector call exists without a [`Partition`], and no partition without a workspace.
+
+pub mod chat_model;
+pub mod egress;
+pub mod embedder;
+pub mod error;
+pub mod manifest;
+pub mod plugin;
+pub mod processing;
+pub mod vector_index;
+
+pub use chat_model::{ChatDelta, ChatModel, ChatRequest, ChatStream, PromptMessage, PromptPassage, PromptRole};
+pub use egress::{Egress, EgressRequest, EgressResponse};
+pub use embedder::{EmbedKind, Embedder, EmbeddingModel, Fingerprint};
+pub use error::{PluginError, PluginErrorKind, Result};
+pub use manifest::{CapabilityKind, HostRule, Manifest};
+pub use plugin::{Capability, Plugin};
+pub use processing::{DataCategory, Processing, ProcessorRole, Purpose, Region, Retention, Safeguard};
+pub use vector_index::{Hit, Partition, Point, Residency, VectorIndex};

@@ -1,0 +1,53 @@
+//! The manifest: a plugin's public facts, as data.
+
+use schemars::{JsonSchema, schema_for};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Which capability a plugin offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CapabilityKind {
+    /// Turns text into vectors.
+    Embedder,
+    /// Finds the nearest vectors of one workspace.
+    VectorIndex,
+    /// Answers a question from passages.
+    ChatModel,
+}
+
+/// A host that a plugin may reach. Anything else is refused by [`crate::Egress`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HostRule {
+    /// Exactly this host name, over https.
+    Exact(&'static str),
+    /// The host of the URL in this setting. Plain http is allowed on loopback only, or where the boolean setting
+    /// `allowPlainHttp` says so.
+    FromSetting(&'static str),
+}
+
+/// What a plugin is. The sub-processor register, the settings form and the egress allow-list are made from it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// Stable id, lower case, used in settings and in the audit log: `openai`.
+    pub id: &'static str,
+    /// The product's name, as people write it.
+    pub name: &'static str,
+    /// One sentence: what it does.
+    pub summary: &'static str,
+    /// The capability it offers.
+    pub capability: CapabilityKind,
+    /// The hosts it may reach; empty for a plugin that works inside this process.
+    pub hosts: Vec<HostRule>,
+    /// JSON Schema (2020-12) of its settings.
+    pub settings_schema: Value,
+}
+
+impl Manifest {
+    /// The JSON Schema of a settings struct.
+    pub fn schema_of<S: JsonSchema>() -> Value {
+        schema_for!(S).to_value()
+    }
+}

@@ -1,0 +1,277 @@
+//! The product as one test sees it: a gateway of its own on a free port, on a database of its own, with a clock that only
+//! the test turns and jobs that only the test runs.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use consigne_foundation::{Clock, Timestamp, identity::accounts};
+use consigne_gateway::{
+    app::{App, Parts, Running},
+    config::Config,
+    telemetry,
+};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use crate::{
+    canary::{Canary, Place, files_below},
+    client::Client,
+    database::Database,
+    people::Member,
+    source,
+};
+
+/// A gateway, its database and its clock. A SQLite folder goes with it; a Postgres database goes with its server.
+pub struct TestApp {
+    /// Where its rows are.
+    pub database: Database,
+    /// The clock of the whole product.
+    pub clock: Clock,
+    running: Running,
+    folder: TempDir,
+    owner: Credentials,
+    first: OnceCell<Member>,
+}
+
+/// How the owner of the first workspace signs in.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The e-mail address.
+    pub email: String,
+    /// The password.
+    pub password: String,
+}
+
+/// Monday, 23 November 2026, in the morning.
+const BEGINNING: Timestamp = Timestamp(1_795_420_800_000);
+
+/// The product's own flags, as `consigne serve` takes them.
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    config: Config,
+}
+
+impl TestApp {
+    /// An empty installation with a first owner, in development.
+    pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, in production.
+    pub async fn start_in_production() -> Result<Self> {
+        Self::start_with(&["--production"]).await
+    }
+
+    /// The same, with these flags more.
+    pub async fn start_with(flags: &[&str]) -> Result<Self> {
+        Log::get();
+        let folder = tempfile::tempdir()?;
+        let database = Database::fresh(folder.path()).await?;
+        let config = config(folder.path(), &database, flags)?;
+        let clock = Clock::fixed(BEGINNING);
+        let app = App::build(config, clock.clone()).await?;
+        let owner = Credentials { email: "owner@acme.example".into(), password: "correct horse battery staple".into() };
+        accounts::create_first(&app.services.store, &owner.email, &owner.password, "first").await?;
+        let running = app.start(Parts::GatewayAlone).await?;
+        Ok(Self { database, clock, running, folder, owner, first: OnceCell::new() })
+    }
+
+    /// Somebody without a token.
+    pub fn public(&self) -> Client {
+        Client::new(&self.running.url)
+    }
+
+    /// How the first owner signs in.
+    pub fn owner_credentials(&self) -> Credentials {
+        self.owner.clone()
+    }
+
+    /// The owner of the first workspace, signed in anew.
+    pub async fn owner(&self) -> Result<Member> {
+        Member::sign_in(&self.public(), &self.owner.email, &self.owner.password, None).await
+    }
+
+    /// A further workspace and its owner, signed in to it.
+    pub async fn workspace(&self, name: &str) -> Result<Member> {
+        let owner = self.first.get_or_try_init(|| self.owner()).await?;
+        let input = json!({"name": name, "languages": ["en", "de", "fr"]});
+        let made = owner.graphql("create_workspace", json!({"input": input})).await?.ok();
+        let id = made.text("/createWorkspace/workspace/id");
+        Member::sign_in(&self.public(), &self.owner.email, &self.owner.password, Some(&id)).await
+    }
+
+    /// Runs all jobs that are due, and those that they enqueue, until none is left.
+    pub async fn run_jobs(&self) -> Result<()> {
+        self.running.app.runner.run_until_idle().await?;
+        Ok(())
+    }
+
+    /// Turns the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// Where metrics are served.
+    pub fn metrics_url(&self) -> String {
+        self.running.metrics_url.clone()
+    }
+
+    /// Where this canary is found: tables, files of the database and of the key store, blobs, log lines.
+    pub async fn places_with(&self, canary: &Canary) -> Result<Vec<String>> {
+        let mut places = self.database.places().await?;
+        places.extend(files_below(self.folder.path()));
+        places.push(Place { name: "the log".to_owned(), bytes: Log::get().bytes() });
+        Ok(canary.found_in(&places))
+    }
+
+    /// Fails where this canary is found anywhere.
+    pub async fn assert_absent(&self, canary: &Canary) -> Result<()> {
+        let found = self.places_with(canary).await?;
+        ensure!(found.is_empty(), "the canary is in {found:?}");
+        ensure!(!Log::get().bytes().is_empty(), "nothing was logged at all, so the log proves nothing");
+        Ok(())
+    }
+
+    /// The files of blobs.
+    pub fn blobs(&self) -> Vec<String> {
+        files_below(&self.folder.path().join("blobs")).into_iter().map(|place| place.name).collect()
+    }
+
+    /// How many rows a table has, in all workspaces.
+    pub async fn rows(&self, table: &str) -> Result<i64> {
+        let counts = self.row_counts().await?;
+        counts.get(table).copied().with_context(|| format!("there is no table {table}"))
+    }
+
+    /// How many rows each table has, in all workspaces.
+    pub async fn row_counts(&self) -> Result<BTreeMap<String, i64>> {
+        let mut counts = BTreeMap::new();
+        for db in self.database.connections().await? {
+            for table in tables(&db).await? {
+                let sql = format!("SELECT count(*) AS n FROM {table}");
+                let row = one(&db, &sql).await?;
+                counts.insert(table.rsplit('.').next().unwrap_or_default().to_owned(), row.try_get("", "n")?);
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The tables that belong to a workspace.
+    pub async fn scoped_tables(&self) -> Result<Vec<String>> {
+        let columns = self.database.columns().await?;
+        Ok(columns.into_iter().filter(|(_, column)| column == "workspace_id").map(|(table, _)| table).collect())
+    }
+
+    /// Does to the data what only somebody with the database in their hands can do.
+    pub async fn tamper(&self, sql: &str) -> Result<()> {
+        let data = self.database.connections().await?.into_iter().next().context("there is a database")?;
+        let changed = data.execute_unprepared(sql).await?.rows_affected();
+        ensure!(changed == 1, "{changed} rows were tampered with");
+        Ok(())
+    }
+}
+
+/// The configuration of a gateway in this folder, over this database, on ports that are free.
+fn config(folder: &Path, database: &Database, more: &[&str]) -> Result<Config> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    // The gateway says where it listens, its metrics do not: a port that was free a moment ago is.
+    let metrics = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let mut flags = vec![
+        ("--data-dir", text(folder)),
+        ("--parts-dir", text(&source::root().join("parts"))),
+        ("--listen", "127.0.0.1:0".to_owned()),
+        ("--metrics-listen", metrics),
+        ("--http-threads", "1".to_owned()),
+        ("--embed-workers", "1".to_owned()),
+        ("--stop-seconds", "2".to_owned()),
+        ("--parser", text(&program()?)),
+    ];
+    if let Database::Postgres { owner, application, .. } = database {
+        flags.push(("--database-url", application.clone()));
+        flags.push(("--database-owner-url", owner.clone()));
+    }
+    let flags = flags.iter().flat_map(|(flag, value)| [*flag, value.as_str()]);
+    let words = std::iter::once("consigne").chain(flags).chain(more.iter().copied());
+    Ok(Flags::try_parse_from(words)?.config)
+}
+
+/// The binary `consigne` of the build that these tests are of.
+///
+/// # Errors
+/// It was not built: `cargo build --bin consigne`.
+pub fn program() -> Result<PathBuf> {
+    let tests = std::env::current_exe()?;
+    let program = tests.ancestors().nth(2).context("tests are in target/PROFILE/deps")?.join("consigne");
+    ensure!(program.is_file(), "{} is missing: cargo build --bin consigne", program.display());
+    Ok(program)
+}
+
+/// A time in days.
+pub const fn days(count: u64) -> Duration {
+    Duration::from_secs(count * 24 * 60 * 60)
+}
+
+/// A time in minutes.
+pub const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * 60)
+}
+
+async fn tables(db: &DatabaseConnection) -> Result<Vec<String>> {
+    let sql = match db.get_database_backend() {
+        DbBackend::Postgres => {
+            "SELECT schemaname || '.' || tablename AS name FROM pg_tables \
+             WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        }
+        _ => "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    };
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "name")).collect::<Result<_, _>>()?)
+}
+
+async fn one(db: &DatabaseConnection, sql: &str) -> Result<sea_orm::QueryResult> {
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql.to_owned())).await?;
+    row.context("a count has a row")
+}
+
+/// Everything that this process logs, however small, as the product writes it.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn get() -> &'static Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        LOG.get_or_init(|| {
+            let log = Log::default();
+            let writer = log.clone();
+            let lines = telemetry::subscriber(telemetry::Format::Json, "trace", move || writer.clone());
+            tracing::subscriber::set_global_default(lines).expect("only this starts logging in a test");
+            log
+        })
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,18 @@
+//! Black-box tests through the public API, and the people who play in them.
+//!
+//! Reading order: [`app`] (one gateway for one test), [`people`], [`client`], [`listen`] (what they do); [`canary`] and
+//! [`database`] (searching bytes); [`contract`] (operations made from the schema); [`standins`] (other people's servers);
+//! [`texts`] (what is uploaded); [`source`] (the house's own text).
+//!
+//! Nothing here reaches behind the public API, but to search bytes and to tamper with them.
+
+pub mod app;
+pub mod canary;
+pub mod client;
+pub mod contract;
+pub mod database;
+pub mod listen;
+pub mod people;
+pub mod source;
+pub mod standins;
+pub mod texts;

@@ -1,0 +1,4 @@
+//! Servers that stand in for other people's products. Each speaks the published protocol and refuses what its original
+//! would refuse, so that a test against it says something about the original.
+
+pub mod openai;

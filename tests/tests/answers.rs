@@ -1,0 +1,216 @@
+//! A visitor asks, and gets one streamed, cited answer; or an honest no.
+
+use anyhow::{Context, Result};
+use consigne_tests::{
+    app::TestApp,
+    people::{Member, Visitor, idempotency_key},
+    texts,
+};
+use serde_json::{Value, json};
+
+/// A workspace that knows the handbook, and a visitor.
+async fn shop(app: &TestApp) -> Result<(Member, Visitor, String)> {
+    let acme = app.workspace("acme").await?;
+    acme.upload("handbook.md", "text/markdown", texts::HANDBOOK.as_bytes()).await?;
+    app.run_jobs().await?;
+    let assistant = acme.assistant("Ada").await?;
+    let visitor = acme.visitor(&assistant).await?;
+    Ok((acme, visitor, assistant))
+}
+
+async fn answered(app: &TestApp, visitor: &Visitor, chat: &str, question: &str) -> Result<Value> {
+    let answer = visitor.ask(chat, question).await?;
+    app.run_jobs().await?;
+    visitor.answer(&answer).await
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_rests_on_a_passage_and_cites_it() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (_, visitor, _) = shop(&app).await?;
+    let chat = visitor.start_chat().await?;
+    let answer = answered(&app, &visitor, &chat, "How many days do I have to return an order?").await?;
+    assert_eq!((&answer["status"], &answer["outcome"]), (&json!("COMPLETED"), &json!("ANSWERED")), "{answer}");
+    assert!(text(&answer["text"]).contains("45 days") && text(&answer["text"]).contains("[1]"), "{answer}");
+    let cited = &answer["citations"][0];
+    assert!(text(&cited["quote"]).contains("45 days"), "{answer}");
+    assert!(
+        texts::HANDBOOK.replace('\n', " ").contains(&text(&cited["quote"]).replace('\n', " ")),
+        "not to the letter: {cited}"
+    );
+    assert!(text(&cited["location"]).contains("Returns"), "{answer}");
+    assert_eq!(answer["disclosure"]["region"], "LOCAL");
+    assert_eq!(cited["document"], Value::Null, "a visitor sees title and quote only");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_in_german_finds_the_english_passage() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (_, visitor, _) = shop(&app).await?;
+    let chat = visitor.start_chat().await?;
+    let answer = answered(&app, &visitor, &chat, "Wie lange gilt die Garantie auf den Akku?").await?;
+    assert_eq!(answer["outcome"], "ANSWERED", "{answer}");
+    assert!(text(&answer["citations"][0]["quote"]).contains("three years"), "{answer}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_knowledge_does_not_say_is_not_answered() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (_, visitor, _) = shop(&app).await?;
+    let chat = visitor.start_chat().await?;
+    let answer = answered(&app, &visitor, &chat, "Who won the chess world championship in 1972?").await?;
+    assert_eq!(answer["outcome"], "NOT_IN_KNOWLEDGE", "{answer}");
+    assert_eq!((&answer["citations"], &answer["offersPerson"]), (&json!([]), &json!(true)), "{answer}");
+    assert!(!text(&answer["text"]).is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follow_up_question_is_understood_from_the_one_before() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (_, visitor, _) = shop(&app).await?;
+    let chat = visitor.start_chat().await?;
+    answered(&app, &visitor, &chat, "Do you do a standard inspection of bicycles?").await?;
+    let answer = answered(&app, &visitor, &chat, "And how much is it?").await?;
+    assert!(text(&answer["text"]).contains("79 euros"), "{answer}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_key_asks_once() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (_, visitor, _) = shop(&app).await?;
+    let chat = visitor.start_chat().await?;
+    let input = json!({"chatId": chat, "text": "Do you deliver to France?", "idempotencyKey": idempotency_key()});
+    let first = visitor.graphql("ask_question", json!({"input": input})).await?.ok();
+    let again = visitor.graphql("ask_question", json!({"input": input})).await?.ok();
+    assert_eq!(first.text("/askQuestion/answer/id"), again.text("/askQuestion/answer/id"));
+    app.run_jobs().await?;
+    let kept = visitor.graphql("chat", json!({"id": chat})).await?.ok();
+    assert_eq!(kept.number("/chat/messages/totalCount"), 1);
+    assert_eq!(kept.get("/chat/answers").as_array().map(Vec::len), Some(1));
+    Ok(())
+}
+
+/// The sequence numbers, and the text that the deltas make.
+fn told(events: &[Value]) -> (Vec<i64>, String) {
+    let events = || events.iter().map(|event| &event["data"]["chatEvents"]);
+    let text =
+        events().filter(|event| event["__typename"] == "AnswerDelta").map(|event| text(&event["text"])).collect();
+    (events().filter_map(|event| event["seq"].as_i64()).collect(), text)
+}
+
+fn is_completed(event: &Value) -> bool {
+    event["data"]["chatEvents"]["__typename"] == "AnswerCompleted"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_hears_the_whole_answer_on_either_transport() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (_, visitor, _) = shop(&app).await?;
+    let chat = visitor.start_chat().await?;
+    let mut over_sse = visitor.chat_events(&chat, None).await?;
+    let mut over_websocket = visitor.listen_over_websocket("chat_events", json!({"chatId": chat})).await?;
+    let id = visitor.ask(&chat, "How much is delivery below 120 euros?").await?;
+    app.run_jobs().await?;
+    let (one, other) = (over_sse.until(is_completed).await?, over_websocket.until(is_completed).await?);
+    assert_eq!(one, other);
+    let (numbers, streamed) = told(&one);
+    assert_eq!(numbers, (1..=i64::try_from(numbers.len())?).collect::<Vec<_>>());
+    assert_eq!(streamed, text(&visitor.answer(&id).await?["text"]));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reconnect_loses_and_repeats_nothing() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (_, visitor, _) = shop(&app).await?;
+    let chat = visitor.start_chat().await?;
+    let id = visitor.ask(&chat, "What do frames and batteries come with, and is delivery free?").await?;
+    app.run_jobs().await?;
+    let whole = visitor.chat_events(&chat, None).await?.until(is_completed).await?;
+    let (all, _) = told(&whole);
+    for cut in 0..all.len() {
+        let mut first = visitor.chat_events(&chat, None).await?;
+        let mut heard = Vec::new();
+        for _ in 0..cut {
+            heard.push(first.next().await?.context("it was heard before")?);
+        }
+        drop(first);
+        let seen = told(&heard).0.last().copied();
+        let rest = visitor.chat_events(&chat, seen).await?.until(is_completed).await?;
+        heard.extend(rest);
+        assert_eq!(heard, whole, "cut after {cut}");
+    }
+    assert_eq!(visitor.answer(&id).await?["status"], "COMPLETED");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_assistant_answers_nobody() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (acme, visitor, assistant) = shop(&app).await?;
+    let chat = visitor.start_chat().await?;
+    acme.graphql("pause_assistant", json!({"input": {"assistantId": assistant}})).await?.ok();
+    let input = json!({"chatId": chat, "text": "Are you there?", "idempotencyKey": idempotency_key()});
+    let refused = visitor.graphql("ask_question", json!({"input": input})).await?;
+    assert_eq!(refused.user_error(), Some("DISABLED"), "{}", refused.body);
+    acme.graphql("resume_assistant", json!({"input": {"assistantId": assistant}})).await?.ok();
+    assert_eq!(answered(&app, &visitor, &chat, "Do you deliver to France?").await?["status"], "COMPLETED");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_citation_of_a_deleted_document_is_withdrawn() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (acme, visitor, _) = shop(&app).await?;
+    let chat = visitor.start_chat().await?;
+    let answer = answered(&app, &visitor, &chat, "How long are frames covered?").await?;
+    let listed = acme.graphql("documents", json!({})).await?.ok();
+    let input = json!({"documentId": listed.text("/documents/nodes/0/id")});
+    acme.graphql("delete_document", json!({"input": input})).await?.ok();
+    let after = visitor.answer(text(&answer["id"])).await?;
+    let cited = &after["citations"][0];
+    assert_eq!(
+        (&cited["isWithdrawn"], &cited["quote"], &cited["title"]),
+        (&json!(true), &json!(""), &json!("")),
+        "{after}"
+    );
+    assert_eq!(cited["location"], Value::Null);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_can_be_rated_and_rated_anew() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (_, visitor, _) = shop(&app).await?;
+    let chat = visitor.start_chat().await?;
+    let id = visitor.ask(&chat, "Do you deliver to Germany?").await?;
+    app.run_jobs().await?;
+    for rating in ["DOWN", "UP"] {
+        let rated = visitor.graphql("rate_answer", json!({"input": {"answerId": id, "rating": rating}})).await?.ok();
+        assert_eq!(rated.text("/rateAnswer/answer/rating"), rating);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_cannot_read_another_visitors_chat() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (acme, visitor, assistant) = shop(&app).await?;
+    let stranger = acme.visitor(&assistant).await?;
+    let chat = visitor.start_chat().await?;
+    let answer = visitor.ask(&chat, "Do you deliver to Belgium?").await?;
+    assert_eq!(stranger.graphql("chat", json!({"id": chat})).await?.ok().body["data"]["chat"], Value::Null);
+    assert_eq!(stranger.graphql("answer", json!({"id": answer})).await?.ok().body["data"]["answer"], Value::Null);
+    assert_eq!(stranger.graphql("chats", json!({})).await?.ok().number("/chats/totalCount"), 0);
+    let input = json!({"chatId": chat, "text": "May I?", "idempotencyKey": idempotency_key()});
+    assert_eq!(stranger.graphql("ask_question", json!({"input": input})).await?.user_error(), Some("NOT_FOUND"));
+    Ok(())
+}

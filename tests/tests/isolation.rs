@@ -1,0 +1,178 @@
+//! No workspace reaches another's: generated from the schema, so that it holds for every operation there is.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use consigne_gateway::graphql::sdl;
+use consigne_tests::{
+    app::TestApp,
+    client::Client,
+    contract::{Contract, IdPlace, RootField},
+    database::Database,
+    listen::over_sse,
+    people::Member,
+    texts,
+};
+use reqwest::Method;
+use sea_orm::{ConnectionTrait, Database as Connect, Statement, TransactionTrait, TryGetable};
+use serde_json::json;
+
+/// One of everything that has an id, in a workspace: what kind it is, and its id.
+type World = BTreeMap<&'static str, String>;
+
+async fn world(app: &TestApp, member: &Member) -> Result<World> {
+    let document = member.upload("handbook.md", "text/markdown", texts::HANDBOOK.as_bytes()).await?;
+    app.run_jobs().await?;
+    let assistant = member.assistant("Ada").await?;
+    let visitor = member.visitor(&assistant).await?;
+    let chat = visitor.start_chat().await?;
+    let answer = visitor.ask(&chat, "How much is a standard inspection?").await?;
+    app.run_jobs().await?;
+    let erased = member.visitor(&assistant).await?;
+    let erasure = member.erase(&erased.subject).await?;
+    app.run_jobs().await?;
+    member.program(&["KNOWLEDGE_READ"]).await?;
+    let keys = member.graphql("api_keys", json!({})).await?.ok();
+    let messages = visitor.graphql("chat", json!({"id": chat})).await?.ok();
+    let input = json!({"fileName": "a.md", "mediaType": "text/markdown", "bytes": 5});
+    let upload = member.graphql("create_upload", json!({"input": input})).await?.ok();
+    Ok(World::from([
+        ("answer", answer),
+        ("apiKey", keys.text("/apiKeys/0/id")),
+        ("assistant", assistant),
+        ("chat", chat),
+        ("document", document),
+        ("erasure", erasure),
+        ("job", unlike("job_01JDAAAAAAAAAAAAAAAAAAAAAA")),
+        ("message", messages.text("/chat/messages/nodes/0/id")),
+        ("subject", visitor.subject.clone()),
+        ("upload", upload.text("/createUpload/upload/id")),
+        ("workspace", member.workspace.clone()),
+    ]))
+}
+
+/// Which kinds of things an argument may name. A new argument that takes an id needs a line here.
+fn kinds(place: &IdPlace) -> Vec<&'static str> {
+    match (place.field.as_str(), place.argument.as_str()) {
+        ("node", _) => vec!["answer", "assistant", "chat", "document", "erasure", "message"],
+        ("answer", "id") | (_, "answerId") => vec!["answer"],
+        ("assistant", "id") | (_, "assistantId") => vec!["assistant"],
+        ("chat", "id") | (_, "chatId") => vec!["chat"],
+        ("document", "id") | (_, "documentId" | "replacesDocumentId") => vec!["document"],
+        ("erasure", "id") => vec!["erasure"],
+        (_, "apiKeyId") => vec!["apiKey"],
+        (_, "jobId") => vec!["job"],
+        (_, "subjectId") => vec!["subject"],
+        (_, "uploadId") => vec!["upload"],
+        (_, "workspaceId") => vec!["workspace"],
+        _ => panic!("what does {}({}) name? Add it to the isolation test", place.field, place.argument),
+    }
+}
+
+/// An id that is well-formed and nobody's.
+fn unlike(id: &str) -> String {
+    let (head, tail) = id.split_at(id.len() - 6);
+    format!("{head}{}", if tail == "9K3M7Q" { "9K3M7R" } else { "9K3M7Q" })
+}
+
+/// What somebody is told, without the id that was sent and without what differs from call to call.
+async fn told(who: &Client, contract: &Contract, root: &RootField<'_>, id: &str) -> Result<String> {
+    let query = contract.operation(root, &|_| id.to_owned());
+    let text = if root.kind == "subscription" {
+        let request = who.request(Method::POST, "/graphql/stream").json(&json!({"query": query}));
+        match over_sse(request).await {
+            Ok(mut stream) => format!("{:?}", stream.rest().await?),
+            Err(refused) => refused.to_string(),
+        }
+    } else {
+        let reply = who.query(&query, json!({})).await?;
+        format!("{} {}", reply.status, reply.body)
+    };
+    Ok(text.replace(id, "THE-ID"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_workspaces_id_is_answered_like_an_unknown_one() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (acme, other) = (app.workspace("acme").await?, app.workspace("other").await?);
+    let foreign = world(&app, &other).await?;
+    let own_visitor = acme.visitor(&acme.assistant("Eve").await?).await?;
+    let before = app.row_counts().await?;
+
+    let contract = Contract::read(&sdl());
+    let mut compared = 0;
+    for root in contract.root_fields() {
+        for kind in contract.id_places(&root).iter().flat_map(kinds).collect::<std::collections::BTreeSet<_>>() {
+            let id = &foreign[kind];
+            for (name, who) in [("a member", &*acme), ("a visitor", &*own_visitor)] {
+                let of_foreign = told(who, &contract, &root, id).await?;
+                let of_unknown = told(who, &contract, &root, &unlike(id)).await?;
+                assert_eq!(of_foreign, of_unknown, "{name}: {} {} with a foreign {kind}", root.kind, root.name);
+                let of_nonsense = told(who, &contract, &root, "no id at all").await?;
+                assert_eq!(of_foreign, of_nonsense, "{name}: {} {} with nonsense", root.kind, root.name);
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 30, "only {compared} comparisons: is the schema read?");
+
+    let mut after = app.row_counts().await?;
+    for (table, count) in &before {
+        // What was refused is on record, and nothing else changed.
+        if !table.starts_with("audit_") {
+            assert_eq!(after.remove(table), Some(*count), "{table} changed");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_other_workspace_finds_nothing_of_the_first() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (acme, other) = (app.workspace("acme").await?, app.workspace("other").await?);
+    let known = world(&app, &acme).await?;
+    assert!(!acme.search("How much is a standard inspection?").await?.is_empty());
+    assert!(other.search("How much is a standard inspection?").await?.is_empty());
+    assert_eq!(other.graphql("documents", json!({})).await?.ok().number("/documents/totalCount"), 0);
+    assert_eq!(other.graphql("chats", json!({})).await?.ok().number("/chats/totalCount"), 0);
+    assert_eq!(other.document(&known["document"]).await?, None);
+    Ok(())
+}
+
+/// On Postgres the database itself keeps workspaces apart, whatever a statement forgets.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_without_a_predicate_sees_its_own_workspace_only() -> Result<()> {
+    let app = TestApp::start().await?;
+    let Database::Postgres { application, superuser, .. } = &app.database else { return Ok(()) };
+    let (acme, other) = (app.workspace("acme").await?, app.workspace("other").await?);
+    world(&app, &acme).await?;
+    world(&app, &other).await?;
+    let (as_application, as_superuser) = (Connect::connect(application).await?, Connect::connect(superuser).await?);
+    let acme: String = value(&as_superuser, "SELECT id::text AS value FROM workspaces WHERE name = 'acme'").await?;
+
+    let mut seen = 0;
+    for table in app.scoped_tables().await? {
+        let all = format!("SELECT count(*) AS value FROM {table}");
+        let nobodys: i64 = value(&as_application, &all).await?;
+        assert_eq!(nobodys, 0, "{table} shows rows where no workspace is named");
+        let tx = as_application.begin().await?;
+        tx.execute_unprepared(&format!("SELECT set_config('app.workspace_id', '{acme}', true)")).await?;
+        let own: i64 = value(&tx, &all).await?;
+        let moved = tx.execute_unprepared(&format!("DELETE FROM {table} WHERE workspace_id <> '{acme}'")).await;
+        assert!(
+            moved.is_err() || moved.is_ok_and(|deleted| deleted.rows_affected() == 0),
+            "{table} lets others' rows go"
+        );
+        tx.rollback().await?;
+        let expected: i64 = value(&as_superuser, &format!("{all} WHERE workspace_id = '{acme}'")).await?;
+        assert_eq!(own, expected, "{table}");
+        seen += own;
+    }
+    assert!(seen > 20, "only {seen} rows: is anything there?");
+    Ok(())
+}
+
+async fn value<T: TryGetable>(db: &impl ConnectionTrait, sql: &str) -> Result<T> {
+    let statement = Statement::from_string(db.get_database_backend(), sql.to_owned());
+    Ok(db.query_one_raw(statement).await?.context("one row")?.try_get("", "value")?)
+}

@@ -1,0 +1,16 @@
+//! All black-box tests, in one binary. First what holds for the source, then for the schema, then stories of people.
+
+mod absences;
+mod arrows;
+mod register;
+mod schema;
+
+mod isolation;
+
+mod answers;
+mod audit;
+mod erasure;
+mod identity;
+mod knowledge;
+mod plugins;
+mod transport;
