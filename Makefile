@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 # The folder of documents that `make demo` loads.
-DIR ?= docs
+DIR ?= docs/demo
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo parts test lint bench

@@ -1,6 +1,10 @@
 //! Everything, built from a config. The binary and the tests start here.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::{App as HttpApp, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use anyhow::{Context, Result, bail};
@@ -107,9 +111,10 @@ impl App {
             stopping,
             app: self.clone_for_running(),
         };
-        let metrics_server = http::metrics::serve(self.config.server.metrics_listen, self.metrics.clone())
-            .with_context(|| format!("{} cannot be listened on for metrics", self.config.server.metrics_listen))?;
-        running.metrics_url = format!("http://{}/metrics", self.config.server.metrics_listen);
+        let address = self.config.server.metrics_listen;
+        let listener = TcpListener::bind(address).with_context(|| format!("{address} cannot be listened on for metrics"))?;
+        running.metrics_url = format!("http://{}/metrics", listener.local_addr()?);
+        let metrics_server = http::metrics::serve_on(listener, self.metrics.clone())?;
         running.servers.push(metrics_server.handle());
         running.tasks.push(tokio::spawn(async move {
             let _ = metrics_server.await;
@@ -130,7 +135,7 @@ impl App {
     fn serve(&mut self, running: &mut Running) -> Result<String> {
         let server = &self.config.server;
         refuse_plain_http_outside(server.listen, server.behind_tls_proxy)?;
-        let listener = std::net::TcpListener::bind(server.listen).with_context(|| format!("{} cannot be listened on", server.listen))?;
+        let listener = TcpListener::bind(server.listen).with_context(|| format!("{} cannot be listened on", server.listen))?;
         let address = listener.local_addr()?;
         let url = server.public_url.clone().map_or_else(|| format!("http://{address}"), |url| url.trim_end_matches('/').to_owned());
         self.services.public_url = url.as_str().into();

@@ -34,12 +34,10 @@ pub(crate) struct Quotable {
 
 /// The question and the passages.
 pub(crate) struct Material {
-    /// ISO 639-1 code of the question.
+    /// ISO 639-1 code of the question, where it is known.
     pub language: Option<String>,
     /// The passages, best first.
     pub passages: Vec<Passage>,
-    /// The largest share of the question's weight that one passage carries, 0 to 1.
-    pub coverage: f32,
 }
 
 /// What headings say counts half of what a sentence says itself.
@@ -49,23 +47,18 @@ const WORTH_OF_HEADINGS: f32 = 0.5;
 pub(crate) fn read(request: &ChatRequest) -> Material {
     let question = visible(&request.question);
     let language = request.language.clone().or_else(|| detect(&question));
-    let mut passages: Vec<(Passage, Vec<HashSet<String>>)> =
+    let mut read: Vec<(Passage, Vec<HashSet<String>>)> =
         request.passages.iter().map(|passage| read_passage(passage, language.as_deref())).collect();
-    let all: Vec<HashSet<String>> =
-        passages.iter().flat_map(|(passage, wide)| passage.units.iter().zip(wide)).map(|(unit, wide)| &unit.terms | wide).collect();
-    let asked = Asked::new(&Language::of(language.as_deref()).terms(&question), &all);
-    let mut best = 0.0_f32;
-    for (passage, wide) in &mut passages {
-        let mut whole = HashSet::new();
-        for (quotable, headings) in passage.units.iter_mut().zip(wide) {
+    let all = read.iter().flat_map(|(passage, _)| &passage.units).map(|quotable| &quotable.terms);
+    let asked = Asked::new(&Language::of(language.as_deref()).terms(&question), all);
+    for (passage, headings) in &mut read {
+        for (quotable, headings) in passage.units.iter_mut().zip(headings) {
             let own = asked.covered_by(&quotable.terms);
-            let both = &quotable.terms | headings;
-            quotable.coverage = own + WORTH_OF_HEADINGS * (asked.covered_by(&both) - own);
-            whole.extend(both);
+            let both = asked.covered_by(&(&quotable.terms | headings));
+            quotable.coverage = own + WORTH_OF_HEADINGS * (both - own);
         }
-        best = best.max(asked.covered_by(&whole));
     }
-    Material { language, passages: passages.into_iter().map(|(passage, _)| passage).collect(), coverage: best }
+    Material { language, passages: read.into_iter().map(|(passage, _)| passage).collect() }
 }
 
 /// A passage, and for each unit the words of the headings above it.

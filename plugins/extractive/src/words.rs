@@ -15,7 +15,7 @@ pub(crate) struct Language {
 /// What questions are made of beside the usual function words, by language: it names no subject.
 const OF_QUESTIONS: &[(&str, &str)] = &[
     ("en", "can could would should may might must shall do does did want need get got please tell us let help know like how what"),
-    ("fr", "comment pourquoi quand combien où quel quelle quels quelles lequel puis peux peut pouvez pouvons peuvent dois doit devez faut faire fait veux veut voulez voudrais plaît est-ce qu'est-ce svp cela ça si plus"),
+    ("fr", "comment pourquoi quand combien quoi où quel quelle quels quelles lequel puis peux peut pouvez pouvons peuvent dois doit devez faut faire fait veux veut voulez voudrais plaît est-ce qu'est-ce svp cela ça si plus sert servent"),
     ("de", "wie was wo wann warum wieso weshalb wer wen wem welche welcher welches kann kannst können könnte muss müssen soll sollte möchte will wollen darf dürfen bitte gibt geht mach mache machen man lassen"),
     ("es", "cómo qué cuándo dónde cuánto cuánta cuántos cuántas cuál cuáles quién puedo puede pueden podría debo debe hay hacer hago quiero quisiera necesito favor se"),
     ("it", "come cosa quando dove quanto quale quali perché posso può potrei devo deve fare voglio vorrei favore"),
@@ -80,7 +80,7 @@ fn algorithm(code: &str) -> Option<Algorithm> {
     })
 }
 
-/// The question's terms, each with its weight: how rare it is among the units at hand (the idf of BM25).
+/// The question's terms, each with its weight.
 pub(crate) struct Asked {
     weights: HashMap<String, f32>,
     total: f32,
@@ -93,12 +93,13 @@ const SHORTEST_PART: usize = 5;
 const WORTH_OF_PART: f32 = 0.6;
 
 impl Asked {
-    /// Weighs `terms` by the units they are looked for in.
-    pub fn new(terms: &[String], units: &[HashSet<String>]) -> Self {
-        let count = units.len() as f32;
+    /// Weighs `terms` by how rare they are among the units: 1 and the idf of BM25. The 1 keeps the subject in the
+    /// count, which every unit names because the passages were searched for it.
+    pub fn new<'a>(terms: &[String], units: impl Iterator<Item = &'a HashSet<String>> + Clone) -> Self {
+        let count = units.clone().count() as f32;
         let weight = |term: &String| {
-            let with = units.iter().filter(|unit| worth(term, unit) > 0.0).count() as f32;
-            (1.0 + (count - with + 0.5) / (with + 0.5)).ln()
+            let with = units.clone().filter(|unit| worth(term, unit) > 0.0).count() as f32;
+            1.0 + (1.0 + (count - with + 0.5) / (with + 0.5)).ln()
         };
         let weights: HashMap<String, f32> = terms.iter().map(|term| (term.clone(), weight(term))).collect();
         let total = weights.values().sum();
@@ -119,6 +120,66 @@ fn worth(term: &str, terms: &HashSet<String>) -> f32 {
     if terms.contains(term) {
         return 1.0;
     }
-    let is_part = |part: &str, whole: &str| part.chars().count() >= SHORTEST_PART && whole.starts_with(part);
+    let is_part = |part: &str, whole: &str| {
+        part.chars().count() >= SHORTEST_PART && (whole.starts_with(part) || whole.ends_with(part))
+    };
     if terms.iter().any(|other| is_part(term, other) || is_part(other, term)) { WORTH_OF_PART } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(language: &Language, text: &str) -> HashSet<String> {
+        language.terms(text).into_iter().collect()
+    }
+
+    #[test]
+    fn inflections_of_a_word_are_one_term() {
+        for (code, one, other) in [
+            ("en", "installing packages", "installed package"),
+            ("fr", "les commandes annulées", "annuler une commande"),
+            ("de", "die Verträge kündigen", "den Vertrag kündigt"),
+            ("es", "facturas pagadas", "pagar la factura"),
+        ] {
+            let language = Language::of(Some(code));
+            assert_eq!(set(&language, one), set(&language, other), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_only_makes_a_question_carries_nothing() {
+        for (code, question) in [
+            ("en", "How can I do this, please?"),
+            ("fr", "Comment est-ce que je peux faire cela ?"),
+            ("de", "Wie kann man das bitte machen?"),
+            ("es", "¿Cómo se puede hacer esto, por favor?"),
+        ] {
+            assert!(Language::of(Some(code)).terms(question).is_empty(), "{:?}", Language::of(Some(code)).terms(question));
+        }
+    }
+
+    #[test]
+    fn a_rare_word_weighs_more_than_one_that_every_unit_has() {
+        let language = Language::of(Some("en"));
+        let units = ["invoice", "invoice and refund", "invoice of May"].map(|text| set(&language, text));
+        let asked = Asked::new(&language.terms("refund invoice"), units.iter());
+        assert!(asked.covered_by(&set(&language, "refund")) > asked.covered_by(&set(&language, "invoice")));
+        assert_eq!(asked.covered_by(&units[1]), 1.0);
+        assert_eq!(asked.covered_by(&HashSet::new()), 0.0);
+    }
+
+    #[test]
+    fn part_of_a_compound_counts_in_part() {
+        let german = Language::of(Some("de"));
+        let units = [set(&german, "Die Kündigungsfrist beträgt drei Monate"), set(&german, "Kündigung")];
+        let asked = Asked::new(&german.terms("Kündigung?"), units.iter());
+        assert_eq!(asked.covered_by(&units[0]), WORTH_OF_PART);
+    }
+
+    #[test]
+    fn an_unknown_language_compares_words_as_they_are() {
+        let unknown = Language::of(Some("xx"));
+        assert_eq!(unknown.terms("Ĝis revido, Größe"), ["gis", "revido", "grosse"]);
+    }
 }

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Each folder holds `corpus.jsonl` (`id`, `title`, `text`), `queries*.jsonl` (`id`, `text`) and `qrels*.tsv` (query,
-//! passage, grade), as in BEIR; at most so many questions of each are taken. Every question is asked three times:
+//! passage, grade), as in BEIR; at most so many questions of each are taken, and the first 1,500 characters of a passage.
+//! For questions in another language than the passages, make a folder of links. Every question is asked three times:
 //!
 //! - **held**: of the whole folder. The knowledge holds the answer.
 //! - **removed**: of the folder without the passages that are marked relevant. The knowledge is about the right things but

@@ -6,7 +6,7 @@
 //!        format kind   key version   nonce   cipher text and tag (16 bytes)
 //!        = 1           u32 BE
 //! ```
-//! `kind` says which of the keys it was (1 instance, 2 workspace, 3 subject, 4 blob, 0 the wrapping of workspace keys),
+//! `kind` says which of the keys it was (0 the wrapping of workspace keys, 1 instance, 2 workspace, 3 subject),
 //! `key version` which version of it, so that a rotated key still opens what its predecessor sealed.
 //!
 //! The additional data is the header and the place: `consigne place 1`, 0 or 1 for instance or workspace, the workspace
@@ -34,7 +34,6 @@ pub(crate) enum Kind {
     Instance = 1,
     Workspace = 2,
     Subject = 3,
-    Blob = 4,
 }
 
 /// A key that seals and opens. Cheap to clone; its bytes are overwritten when the last clone goes.

@@ -12,7 +12,7 @@ use consigne_foundation::{
     ErrorKind, Timestamp,
     identity::{self, api_keys, authenticate::AuthenticatedAs},
     scope::Actor,
-    store::{Store, Topic},
+    store::{Store, Topic, notices::Listening},
 };
 use futures::{FutureExt, StreamExt, stream::BoxStream};
 
@@ -60,6 +60,8 @@ impl SchemaExecutor {
 #[async_trait]
 impl Executor for SchemaExecutor {
     async fn authenticate(&self, authorization: Option<&str>, origin: Option<&str>) -> Result<Caller, Refusal> {
+        // Listening begins before looking, so that no revocation falls between.
+        let notices = self.store.notices().listen();
         let somebody = identity::authenticate::authenticate(&self.store, authorization).await.map_err(refusal)?;
         let origin = origin.map(str::to_owned);
         let Some(somebody) = somebody else {
@@ -75,7 +77,7 @@ impl Executor for SchemaExecutor {
             Actor::Visitor { visitor, .. } => visitor.0.as_u128(),
             Actor::Duty(_) => 0,
         };
-        let ended = ended(self.store.clone(), authorization.unwrap_or_default().to_owned(), somebody.expires_at);
+        let ended = ended(self.store.clone(), notices, authorization.unwrap_or_default().to_owned(), somebody.expires_at);
         Ok(Caller::new(class, key, Arc::new(Asking { scope: Some(somebody.scope), origin })).until(ended))
     }
 
@@ -103,8 +105,7 @@ impl Executor for SchemaExecutor {
 }
 
 /// Resolves when the token ends, or what stands behind it does: its session, key or person.
-async fn ended(store: Store, authorization: String, expires_at: Timestamp) -> Ended {
-    let mut notices = store.notices().listen();
+async fn ended(store: Store, mut notices: Listening, authorization: String, expires_at: Timestamp) -> Ended {
     loop {
         let left = Duration::from_millis((expires_at.0 - store.now().0).max(0).unsigned_abs());
         if left.is_zero() {

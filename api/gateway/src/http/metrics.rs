@@ -2,7 +2,11 @@
 //!
 //! No label holds anything a client sent: operations are counted by type and outcome, never by name.
 
-use std::{io, net::ToSocketAddrs, sync::Arc};
+use std::{
+    io,
+    net::{TcpListener, ToSocketAddrs},
+    sync::Arc,
+};
 
 use actix_web::{App, HttpResponse, HttpServer, dev::Server, web};
 use prometheus_client::{
@@ -159,11 +163,19 @@ impl Drop for Open {
 /// # Errors
 /// The address cannot be listened on.
 pub fn serve(address: impl ToSocketAddrs, metrics: Arc<Metrics>) -> io::Result<Server> {
+    serve_on(TcpListener::bind(address)?, metrics)
+}
+
+/// As [`serve`], on a listener whose address the caller wants to know: one that was bound to port 0.
+///
+/// # Errors
+/// The listener cannot be used.
+pub fn serve_on(listener: TcpListener, metrics: Arc<Metrics>) -> io::Result<Server> {
     let metrics = web::Data::from(metrics);
     let server = HttpServer::new(move || {
         App::new().wrap(security_headers()).app_data(metrics.clone()).route("/metrics", web::get().to(text))
     });
-    Ok(server.workers(1).disable_signals().bind(address)?.run())
+    Ok(server.workers(1).disable_signals().listen(listener)?.run())
 }
 
 async fn text(metrics: web::Data<Metrics>) -> HttpResponse {

@@ -1,0 +1,58 @@
+//! The capability: read, weigh, admit, compose, stream.
+
+use async_trait::async_trait;
+use consigne_sdk::{ChatDelta, ChatModel, ChatRequest, ChatStream, Result};
+use futures::{StreamExt, stream};
+
+use crate::{clean::visible, evidence, question, quotes};
+
+/// Characters that a token is taken to stand for; few, so that no answer is longer than was asked for.
+const CHARACTERS_OF_TOKEN: usize = 3;
+
+/// Words of one delta.
+const WORDS_OF_DELTA: usize = 4;
+
+/// Answers with quotes.
+pub(crate) struct Quoting {
+    /// Sentences chosen for one answer at the most.
+    pub most_sentences: usize,
+}
+
+#[async_trait]
+impl ChatModel for Quoting {
+    fn model_name(&self) -> &str {
+        "extractive"
+    }
+
+    async fn answer(&self, request: ChatRequest) -> Result<ChatStream> {
+        let text = self.text(&request).await?;
+        let deltas = match text {
+            Some(text) => pieces(&text).into_iter().map(ChatDelta::Text).collect(),
+            None => vec![ChatDelta::NotInKnowledge],
+        };
+        Ok(stream::iter(deltas.into_iter().map(Ok)).boxed())
+    }
+}
+
+impl Quoting {
+    /// The quotes that answer, or `None` where the passages do not.
+    async fn text(&self, request: &ChatRequest) -> Result<Option<String>> {
+        let asked = visible(&request.question);
+        if asked.trim().is_empty() || request.passages.is_empty() {
+            return Ok(None);
+        }
+        let threshold = request.answer_threshold;
+        let material = question::read(request);
+        let candidates = evidence::weigh(&material, &asked, threshold, request.embedder.as_ref()).await?;
+        let admitted = evidence::admit(&material, candidates, threshold);
+        let most_characters = request.max_tokens as usize * CHARACTERS_OF_TOKEN;
+        let text = quotes::compose(&material, &admitted, self.most_sentences, most_characters);
+        Ok((!text.is_empty()).then_some(text))
+    }
+}
+
+/// Text in groups of words that together are the text.
+fn pieces(text: &str) -> Vec<String> {
+    let words: Vec<&str> = text.split_inclusive(char::is_whitespace).collect();
+    words.chunks(WORDS_OF_DELTA).map(<[&str]>::concat).collect()
+}
