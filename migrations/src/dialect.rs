@@ -18,17 +18,29 @@ fn in_words_of(statement: &str, backend: DbBackend) -> String {
     if backend == DbBackend::Postgres {
         return statement.to_owned();
     }
-    let sqlite = [
-        (" uuid", " BLOB"),
-        (" bytea", " BLOB"),
-        (" bigint", " INTEGER"),
-        (" boolean", " INTEGER"),
-        (" double precision", " REAL"),
-        (" text", " TEXT"),
-    ]
-    .into_iter()
-    .fold(statement.to_owned(), |sql, (from, to)| sql.replace(from, to));
+    let sqlite: String = statement.split_inclusive('\n').map(column_in_words_of_sqlite).collect();
     if sqlite.starts_with("CREATE TABLE") { format!("{sqlite} STRICT") } else { sqlite }
+}
+
+/// A column's line has its name first and its type second; other lines stay as they are.
+fn column_in_words_of_sqlite(line: &str) -> String {
+    const TYPES: [(&str, &str); 6] = [
+        ("uuid", "BLOB"),
+        ("bytea", "BLOB"),
+        ("bigint", "INTEGER"),
+        ("boolean", "INTEGER"),
+        ("double precision", "REAL"),
+        ("text", "TEXT"),
+    ];
+    let indent = line.len() - line.trim_start().len();
+    let Some((name, rest)) = line[indent..].split_once(' ') else { return line.to_owned() };
+    let found = TYPES.iter().find(|(postgres, _)| {
+        rest.strip_prefix(postgres).is_some_and(|after| !after.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    });
+    match found {
+        Some((postgres, sqlite)) => format!("{}{name} {sqlite}{}", &line[..indent], &rest[postgres.len()..]),
+        None => line.to_owned(),
+    }
 }
 
 /// The tables that a script makes, in order, without their schema.
@@ -50,6 +62,12 @@ mod tests {
     fn sqlite_gets_its_own_types_and_strict_tables() {
         let all = statements(SCRIPT, DbBackend::Sqlite);
         assert_eq!(all, ["CREATE TABLE things (\n    id BLOB NOT NULL,\n    n INTEGER\n) STRICT", "CREATE INDEX i ON things (n)"]);
+    }
+
+    #[test]
+    fn a_column_whose_name_begins_like_a_type_keeps_its_name() {
+        assert_eq!(column_in_words_of_sqlite("    text_sealed bytea NOT NULL,\n"), "    text_sealed BLOB NOT NULL,\n");
+        assert_eq!(column_in_words_of_sqlite("    score double precision\n"), "    score REAL\n");
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl TestApp {
         let config = config(folder.path(), &database, flags)?;
         let clock = Clock::fixed(BEGINNING);
         let app = App::build(config, clock.clone()).await?;
-        let owner = Credentials { email: "owner@acme.example".into(), password: "correct horse battery staple".into() };
+        let owner = Credentials { email: "owner@acme.example".into(), password: "Mustard-Lantern-47-Quarry".into() };
         accounts::create_first(&app.services.store, &owner.email, &owner.password, "first").await?;
         let running = app.start(Parts::GatewayAlone).await?;
         Ok(Self { database, clock, running, folder, owner, first: OnceCell::new() })

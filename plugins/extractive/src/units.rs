@@ -81,7 +81,7 @@ struct Reader {
 impl Reader {
     /// Reads lines without a blank one among them.
     fn read(&mut self, lines: &[&str], is_last: bool) {
-        let led = self.units.last().is_some_and(Unit::leads);
+        let led = self.units.last().is_some_and(Unit::leads) || self.open == Some(UnitKind::Code);
         if looks_like_code(lines, led) {
             self.read_unfenced(&lines.join("\n"));
             return;

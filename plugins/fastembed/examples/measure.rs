@@ -4,7 +4,12 @@
 //! cargo run --release -p consigne-plugin-fastembed --example measure -- parts 2
 //! ```
 
-use std::{error::Error, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    error::Error,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use consigne_plugin_fastembed::{Fastembed, FastembedOptions};
 use consigne_sdk::{Capability, Egress, EmbedKind, Embedder, Plugin};
@@ -52,7 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let clock = Clock::start();
             embedder.embed(EmbedKind::Question, vec!["Wie kündige ich meinen Vertrag?".into()]).await?;
             each.push(clock.seconds() * 1e3);
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         ingest.await?;
         let number = passages.len() as f64;
@@ -60,6 +65,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("passages, {round:<20} {:.1}/s, {:.1} for each second of a core", number / took, number / used);
         println!("  a question meanwhile {}, {}", percentiles(&mut each), memory());
     }
+    tokio::time::sleep(Duration::from_secs(62)).await;
+    println!("idle for a minute      {}", memory());
     Ok(())
 }
 

@@ -41,7 +41,8 @@ pub(super) fn starts_inside_code(lines: &[&str]) -> bool {
     is_mostly_code(&before)
 }
 
-/// Whether lines without a blank one among them are code. `led`: the sentence before them ends with a colon.
+/// Whether lines without a blank one among them are code. `led`: the sentence before them ends with a colon, or what is
+/// before them is code.
 pub(super) fn looks_like_code(lines: &[&str], led: bool) -> bool {
     let has_other_marks = lines.iter().any(|line| {
         let text = line.trim();
@@ -85,9 +86,9 @@ fn is_code_line(line: &str) -> bool {
 
 /// Behind a colon: an address, a path, a command, a value.
 fn is_terse(text: &str) -> bool {
-    let is_one_word = !text.contains(char::is_whitespace);
-    let is_command = text.split_whitespace().count() <= 8 && text.contains(['/', '_', '=', '"', '$', '<', '@', '\\', '-']);
-    item_of(text).is_none() && !ends_like_prose(text) && !text.ends_with(':') && (is_one_word || is_command)
+    let signs = ['/', '_', '=', '"', '$', '<', '@', '\\', '-', '.', '(', '{'];
+    let is_short = text.split_whitespace().count() <= 8;
+    item_of(text).is_none() && !ends_like_prose(text) && !text.ends_with(':') && is_short && text.contains(signs)
 }
 
 fn ends_like_prose(text: &str) -> bool {
