@@ -88,6 +88,7 @@ async fn told(who: &Client, contract: &Contract, root: &RootField<'_>, id: &str)
         let reply = who.query(&query, json!({})).await?;
         format!("{} {}", reply.status, reply.body)
     };
+    assert!(!text.contains("RATE_LIMITED"), "{}: {text}", root.name);
     Ok(text.replace(id, "THE-ID"))
 }
 
@@ -96,12 +97,14 @@ async fn another_workspaces_id_is_answered_like_an_unknown_one() -> Result<()> {
     let app = TestApp::start().await?;
     let (acme, other) = (app.workspace("acme").await?, app.workspace("other").await?);
     let foreign = world(&app, &other).await?;
-    let own_visitor = acme.visitor(&acme.assistant("Eve").await?).await?;
+    let assistant = acme.assistant("Eve").await?;
     let before = app.row_counts().await?;
 
     let contract = Contract::read(&sdl());
     let mut compared = 0;
     for root in contract.root_fields() {
+        // One visitor would run out of points.
+        let own_visitor = acme.visitor(&assistant).await?;
         for kind in contract.id_places(&root).iter().flat_map(kinds).collect::<std::collections::BTreeSet<_>>() {
             let id = &foreign[kind];
             for (name, who) in [("a member", &*acme), ("a visitor", &*own_visitor)] {
@@ -118,8 +121,8 @@ async fn another_workspaces_id_is_answered_like_an_unknown_one() -> Result<()> {
 
     let mut after = app.row_counts().await?;
     for (table, count) in &before {
-        // What was refused is on record, and nothing else changed.
-        if !table.starts_with("audit_") {
+        // What was refused is on record, our own visitors came in, and nothing else changed.
+        if !table.starts_with("audit_") && !["visitors", "subjects", "subject_keys"].contains(&table.as_str()) {
             assert_eq!(after.remove(table), Some(*count), "{table} changed");
         }
     }

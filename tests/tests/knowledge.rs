@@ -1,5 +1,7 @@
 //! Documents come in, can be found, are replaced, and go.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use consigne_tests::{app::TestApp, texts};
 use serde_json::json;
@@ -145,6 +147,8 @@ async fn documents_are_listed_page_by_page() -> Result<()> {
     let acme = app.workspace("acme").await?;
     for number in 0..5 {
         acme.add_text(&format!("Text {number}"), &format!("Number {number}.")).await?;
+        // Ids are in the order of their milliseconds.
+        app.advance(Duration::from_millis(1));
     }
     let (mut titles, mut after) = (Vec::new(), None);
     loop {

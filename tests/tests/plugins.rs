@@ -21,7 +21,7 @@ async fn an_enabled_plugin_is_a_recipient_with_its_host_and_its_key_is_sealed() 
     let app = TestApp::start().await?;
     let acme = app.workspace("acme").await?;
     let canary = Canary::new();
-    let settings = json!({"base_url": "https://llm.example.eu/v1", "model": "a-model", "api_key": canary.to_string()});
+    let settings = json!({"baseUrl": "https://llm.example.eu/v1", "model": "a-model", "apiKey": canary.to_string()});
     let input = json!({"pluginId": "openai", "settings": settings});
     let enabled = acme.graphql("enable_plugin", json!({"input": input})).await?.ok();
     assert!(!enabled.body.to_string().contains(&canary.to_string()));
@@ -41,7 +41,7 @@ async fn an_enabled_plugin_is_a_recipient_with_its_host_and_its_key_is_sealed() 
 async fn settings_are_held_to_their_schema() -> Result<()> {
     let app = TestApp::start().await?;
     let acme = app.workspace("acme").await?;
-    for settings in [json!({"base_url": 5}), json!({}), json!({"no_such_setting": true})] {
+    for settings in [json!({"baseUrl": 5}), json!({}), json!({"no_such_setting": true})] {
         let input = json!({"pluginId": "openai", "settings": settings});
         let refused = acme.graphql("enable_plugin", json!({"input": input})).await?;
         assert_eq!(refused.user_error(), Some("INVALID_INPUT"), "{}", refused.body);

@@ -32,7 +32,6 @@ use crate::{
 /// States of a job. A job that succeeded is deleted.
 pub(crate) mod state {
     pub const READY: &str = "READY";
-    pub const RUNNING: &str = "RUNNING";
     pub const DEAD: &str = "DEAD";
 }
 

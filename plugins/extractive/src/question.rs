@@ -66,9 +66,14 @@ fn read_passage(passage: &PromptPassage, asked_in: Option<&str>) -> (Passage, Ve
     let text = visible(&passage.text);
     let code = passage.language.clone().or_else(|| detect(&text)).or_else(|| asked_in.map(str::to_owned));
     let language = Language::of(code.as_deref());
-    let title: HashSet<String> = language.terms(&visible(&passage.title)).into_iter().collect();
+    let title = visible(&passage.title);
+    let innermost = title.rsplit(['>', '›']).next().unwrap_or_default().trim();
+    let title: HashSet<String> = language.terms(&title).into_iter().collect();
     let (mut quotables, mut headings) = (Vec::new(), Vec::new());
-    for unit in units(&text) {
+    for mut unit in units(&text) {
+        if unit.heading.is_empty() && innermost.ends_with('?') {
+            unit.heading = innermost.to_owned();
+        }
         let own = if unit.kind == UnitKind::Code { Vec::new() } else { language.terms(&unit.text) };
         let above: HashSet<String> = language.terms(&unit.heading).into_iter().chain(title.iter().cloned()).collect();
         quotables.push(Quotable { unit, terms: own.into_iter().collect(), coverage: 0.0 });

@@ -35,7 +35,7 @@ pub(crate) struct Unit {
     pub kind: UnitKind,
     /// Plain text; for code its lines.
     pub text: String,
-    /// The heading above it inside the passage.
+    /// The heading above it inside the passage, or the question before it in its paragraph.
     pub heading: String,
     /// Counts the paragraphs, lists, tables and code blocks of the passage.
     pub block: usize,
@@ -177,10 +177,19 @@ impl Reader {
             self.block += 1;
             self.open = Some(kind);
         }
-        self.units.push(Unit { kind, text, heading: self.heading.clone(), block: self.block });
+        let before = self.units.last().filter(|before| kind == UnitKind::Sentence && before.block == self.block);
+        let heading = match before {
+            Some(question) if question.text.ends_with('?') => question.text.clone(),
+            Some(before) => before.heading.clone(),
+            None => self.heading.clone(),
+        };
+        self.units.push(Unit { kind, text, heading, block: self.block });
     }
 }
 
 fn unquoted(line: &str) -> &str {
     line.trim().trim_start_matches("> ").trim_start_matches('>').trim()
 }
+
+#[cfg(test)]
+mod tests;

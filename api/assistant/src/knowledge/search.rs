@@ -51,13 +51,13 @@ pub struct Found {
 }
 
 impl Found {
-    /// Where in the document: page, or the headings.
+    /// Where in the document: page, or the headings below its title.
     pub fn location(&self) -> Option<String> {
-        match (self.page, self.headings.is_empty()) {
-            (Some(page), _) => Some(format!("p. {page}")),
-            (None, false) => Some(self.headings.join(" > ")),
-            (None, true) => None,
+        if let Some(page) = self.page {
+            return Some(format!("p. {page}"));
         }
+        let below: Vec<&str> = self.headings.iter().map(String::as_str).filter(|h| *h != self.title).collect();
+        (!below.is_empty()).then(|| below.join(" > "))
     }
 }
 

@@ -25,6 +25,7 @@ pub struct ClientArgs {
     /// A secret API key. Without one, a key for an hour is made on this machine, with the root key in the data folder.
     #[arg(long, env = "CONSIGNE_API_KEY", hide_env_values = true)]
     pub api_key: Option<String>,
+    /// Where this machine's installation keeps things, for a key and for a gateway that has to be started.
     #[command(flatten)]
     pub config: Box<Config>,
 }
