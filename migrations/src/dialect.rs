@@ -61,7 +61,10 @@ mod tests {
     #[test]
     fn sqlite_gets_its_own_types_and_strict_tables() {
         let all = statements(SCRIPT, DbBackend::Sqlite);
-        assert_eq!(all, ["CREATE TABLE things (\n    id BLOB NOT NULL,\n    n INTEGER\n) STRICT", "CREATE INDEX i ON things (n)"]);
+        assert_eq!(
+            all,
+            ["CREATE TABLE things (\n    id BLOB NOT NULL,\n    n INTEGER\n) STRICT", "CREATE INDEX i ON things (n)"]
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub fn is_scoped(script: &str, table: &str) -> bool {
     let head = format!("CREATE TABLE {table} (");
     script
         .split_once(&head)
-        .and_then(|(_, body)| body.trim_start().split_whitespace().next().map(|column| column == "workspace_id"))
+        .and_then(|(_, body)| body.split_whitespace().next().map(|column| column == "workspace_id"))
         .unwrap_or(false)
 }
 

@@ -38,6 +38,14 @@ Le délai de rétractation est de quatorze jours à compter de la réception. Le
 sauf si le vélo livré présente un défaut. Le remboursement est effectué sous dix jours ouvrés.
 ";
 
+/// About insurance, in German.
+pub const INSURANCE_DE: &str = "\
+# Versicherung
+
+Die Versicherung gegen Diebstahl kostet sechs Euro im Monat. Sie gilt für Fahrräder, die an einem festen Gegenstand
+angeschlossen waren. Ein Schaden ist innerhalb von drei Tagen zu melden.
+";
+
 /// A page with its furniture around it.
 pub const PAGE: &str = "\
 <!doctype html><html lang=\"en\"><head><title>Insurance</title><script>var x = 1;</script></head><body>

@@ -10,7 +10,7 @@ use serde_json::json;
 /// What anybody may ask for without signing in.
 const PUBLIC: &[&str] = &["signIn", "refreshSession", "startVisitorSession"];
 
-/// What a visitor may ask for; everything else is refused, or answers as if it were not there.
+/// What a visitor may ask for; everything else is refused. They erase themselves and nobody else: see `erasure`.
 const FOR_VISITORS: &[&str] = &[
     "viewer",
     "node",
@@ -26,7 +26,6 @@ const FOR_VISITORS: &[&str] = &[
     "startChat",
     "askQuestion",
     "rateAnswer",
-    "eraseSubject",
     "chatEvents",
 ];
 

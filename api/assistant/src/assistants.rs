@@ -97,7 +97,12 @@ pub async fn create(scope: &Scope, store: &Store, settings: AssistantSettings) -
 ///
 /// # Errors
 /// `Forbidden`, `NotFound`, `Invalid`.
-pub async fn configure(scope: &Scope, store: &Store, id: AssistantId, settings: AssistantSettings) -> Result<Assistant> {
+pub async fn configure(
+    scope: &Scope,
+    store: &Store,
+    id: AssistantId,
+    settings: AssistantSettings,
+) -> Result<Assistant> {
     scope.require(Permission::WorkspaceWrite)?;
     let tx = store.write(scope).await?;
     let mut assistant = find(&tx, id).await?;
@@ -182,7 +187,9 @@ fn check(assistant: &Assistant) -> Result<()> {
     if name.is_empty() || name.chars().count() > 80 {
         return Err(Error::invalid("name", "Give a name of 1 to 80 characters."));
     }
-    if assistant.languages.is_empty() || !assistant.languages.iter().all(|l| l.len() == 2 && l.bytes().all(|b| b.is_ascii_lowercase())) {
+    if assistant.languages.is_empty()
+        || !assistant.languages.iter().all(|l| l.len() == 2 && l.bytes().all(|b| b.is_ascii_lowercase()))
+    {
         return Err(Error::invalid("languages", "Give at least one ISO 639-1 code, such as en or fr."));
     }
     if assistant.instructions.chars().count() > 8_000 {
@@ -202,7 +209,16 @@ fn check(assistant: &Assistant) -> Result<()> {
 
 impl AssistantSettings {
     fn apply(self, assistant: &mut Assistant) {
-        let Self { name, languages, instructions, chat_model, passages, answer_threshold, no_answer_text, offers_person } = self;
+        let Self {
+            name,
+            languages,
+            instructions,
+            chat_model,
+            passages,
+            answer_threshold,
+            no_answer_text,
+            offers_person,
+        } = self;
         assistant.name = name.unwrap_or_else(|| std::mem::take(&mut assistant.name));
         assistant.languages = languages.unwrap_or_else(|| std::mem::take(&mut assistant.languages));
         assistant.instructions = instructions.unwrap_or_else(|| std::mem::take(&mut assistant.instructions));

@@ -24,7 +24,9 @@ use consigne_foundation::{
     store::{Store, WorkspaceTx},
     vault::{Key, Place},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
 
 use crate::{
     assistants,
@@ -195,7 +197,13 @@ pub async fn count(scope: &Scope, store: &Store) -> Result<u64> {
 ///
 /// # Errors
 /// `NotFound`; `SubjectErased`.
-pub async fn messages(scope: &Scope, store: &Store, chat: ChatId, after: Option<MessageId>, limit: u64) -> Result<Vec<Message>> {
+pub async fn messages(
+    scope: &Scope,
+    store: &Store,
+    chat: ChatId,
+    after: Option<MessageId>,
+    limit: u64,
+) -> Result<Vec<Message>> {
     let tx = store.read(scope).await?;
     let chat = find(scope, &tx, chat).await?;
     let key = store.vault().subject_key(scope.workspace(), chat.subject_id).await?;
@@ -253,7 +261,13 @@ pub async fn get_answer(scope: &Scope, store: &Store, id: AnswerId) -> Result<An
 ///
 /// # Errors
 /// `NotFound`; `SubjectErased`.
-pub async fn answers(scope: &Scope, store: &Store, chat: ChatId, after: Option<AnswerId>, limit: u64) -> Result<Vec<Answer>> {
+pub async fn answers(
+    scope: &Scope,
+    store: &Store,
+    chat: ChatId,
+    after: Option<AnswerId>,
+    limit: u64,
+) -> Result<Vec<Answer>> {
     let tx = store.read(scope).await?;
     let chat = find(scope, &tx, chat).await?;
     let offers = assistants::find(&tx, chat.assistant_id).await?.offers_person;

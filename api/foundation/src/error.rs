@@ -126,7 +126,10 @@ impl From<DbErr> for Error {
                 return Self::new(ErrorKind::Conflict, "This exists already.");
             }
             Some(SqlErr::ForeignKeyConstraintViolation(_)) => {
-                return Self::new(ErrorKind::Conflict, "Something else depends on this, or what this depends on is gone.");
+                return Self::new(
+                    ErrorKind::Conflict,
+                    "Something else depends on this, or what this depends on is gone.",
+                );
             }
             _ => {}
         }
@@ -163,7 +166,9 @@ fn class_of(error: &DbErr) -> &'static str {
         DbErr::Exec(_) => "statement",
         DbErr::Query(_) => "query",
         DbErr::Type(_) | DbErr::TryIntoErr { .. } | DbErr::ConvertFromU64(_) => "a value of an unexpected type",
-        DbErr::RecordNotFound(_) | DbErr::RecordNotInserted | DbErr::RecordNotUpdated => "a row that should be there is not",
+        DbErr::RecordNotFound(_) | DbErr::RecordNotInserted | DbErr::RecordNotUpdated => {
+            "a row that should be there is not"
+        }
         _ => "other",
     }
 }

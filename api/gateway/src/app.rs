@@ -24,7 +24,11 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     config::Config,
-    graphql::{Services, executor::SchemaExecutor, request::{Rates, RequestGuard}},
+    graphql::{
+        Services,
+        executor::SchemaExecutor,
+        request::{Rates, RequestGuard},
+    },
     http::{self, Metrics, Playground, Readiness, Routes, Transport},
     plugins, telemetry, worker,
 };
@@ -112,7 +116,8 @@ impl App {
             app: self.clone_for_running(),
         };
         let address = self.config.server.metrics_listen;
-        let listener = TcpListener::bind(address).with_context(|| format!("{address} cannot be listened on for metrics"))?;
+        let listener =
+            TcpListener::bind(address).with_context(|| format!("{address} cannot be listened on for metrics"))?;
         running.metrics_url = format!("http://{}/metrics", listener.local_addr()?);
         let metrics_server = http::metrics::serve_on(listener, self.metrics.clone())?;
         running.servers.push(metrics_server.handle());
@@ -135,9 +140,13 @@ impl App {
     fn serve(&mut self, running: &mut Running) -> Result<String> {
         let server = &self.config.server;
         refuse_plain_http_outside(server.listen, server.behind_tls_proxy)?;
-        let listener = TcpListener::bind(server.listen).with_context(|| format!("{} cannot be listened on", server.listen))?;
+        let listener =
+            TcpListener::bind(server.listen).with_context(|| format!("{} cannot be listened on", server.listen))?;
         let address = listener.local_addr()?;
-        let url = server.public_url.clone().map_or_else(|| format!("http://{address}"), |url| url.trim_end_matches('/').to_owned());
+        let url = server
+            .public_url
+            .clone()
+            .map_or_else(|| format!("http://{address}"), |url| url.trim_end_matches('/').to_owned());
         self.services.public_url = url.as_str().into();
         let routes = self.routes();
         let made = HttpServer::new(move || {
@@ -166,7 +175,8 @@ impl App {
             guard = guard.with_cost(field, cost);
         }
         let executor = Arc::new(SchemaExecutor::new(self.services.clone()));
-        let transport = Transport::new(executor, guard, &Rates::default(), http::Settings::default(), self.metrics.clone());
+        let transport =
+            Transport::new(executor, guard, &Rates::default(), http::Settings::default(), self.metrics.clone());
         let playground =
             if is_development { Playground::from_parts(&self.config.models.parts_dir) } else { Playground::off() };
         Routes {

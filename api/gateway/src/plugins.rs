@@ -25,7 +25,7 @@ pub fn registry(config: &ModelConfig) -> consigne_foundation::Result<Registry> {
     let plugins: Vec<Arc<dyn Plugin>> = vec![
         Arc::new(Fastembed::new(fastembed)),
         Arc::new(Flat::new(FlatOptions { memory_bytes: config.index_mb << 20 })),
-       Arc::new(Extractive::new()),
+        Arc::new(Extractive::new()),
         Arc::new(OpenAi::new()),
     ];
     let defaults = InstanceDefaults {

@@ -23,7 +23,11 @@ const POLL_EVERY: Duration = Duration::from_millis(500);
 /// The worker over these services.
 pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
     let knowledge = services.knowledge.clone();
-    let answers = AnswerHandler { knowledge: knowledge.clone(), registry: services.registry.clone(), meter: Arc::new(Meter(metrics)) };
+    let answers = AnswerHandler {
+        knowledge: knowledge.clone(),
+        registry: services.registry.clone(),
+        meter: Arc::new(Meter(metrics)),
+    };
     let handlers: Vec<Arc<dyn JobHandler>> = vec![
         Arc::new(answers),
         Arc::new(EraseHandler(services.privacy.clone())),

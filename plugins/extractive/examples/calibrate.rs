@@ -65,11 +65,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let task: Task = serde_json::from_str(line)?;
         let text = answer(&*model, &embedder, &task).await?;
         if shows {
-            println!("## {} [{}] {}\n{}\n", task.lang, task.mode, task.question, text.as_deref().unwrap_or("(not in the knowledge)"));
+            println!(
+                "## {} [{}] {}\n{}\n",
+                task.lang,
+                task.mode,
+                task.question,
+                text.as_deref().unwrap_or("(not in the knowledge)")
+            );
         }
         tallies.entry(task.set.clone()).or_default().count(&task, text.as_deref());
     }
-    println!("{:<10} {:>10} {:>9} {:>10} {:>12} | {:>12} {:>8}", "set", "answerable", "answered", "cites gold", "holds answer", "unanswerable", "answered");
+    println!(
+        "{:<10} {:>10} {:>9} {:>10} {:>12} | {:>12} {:>8}",
+        "set", "answerable", "answered", "cites gold", "holds answer", "unanswerable", "answered"
+    );
     for (set, t) in tallies {
         let of = |part: usize, whole: usize| if whole == 0 { f64::NAN } else { part as f64 / whole as f64 };
         println!(
@@ -89,7 +98,11 @@ async fn open(plugin: &dyn Plugin) -> consigne_sdk::Result<Capability> {
     plugin.open(json!({}), Egress::new(plugin.manifest(), &json!({}))?).await
 }
 
-async fn answer(model: &dyn ChatModel, embedder: &Arc<dyn Embedder>, task: &Task) -> consigne_sdk::Result<Option<String>> {
+async fn answer(
+    model: &dyn ChatModel,
+    embedder: &Arc<dyn Embedder>,
+    task: &Task,
+) -> consigne_sdk::Result<Option<String>> {
     let passages = task.passages.iter().map(|found| PromptPassage {
         index: found.index,
         title: found.title.clone(),
@@ -133,7 +146,8 @@ impl Tally {
         self.answered += 1;
         let is_cited = |(found, gold): (&Found, &bool)| *gold && text.contains(&format!("[{}]", found.index));
         self.cites_gold += usize::from(task.passages.iter().zip(&task.gold).any(is_cited));
-        let wanted = task.answer.iter().map(String::as_str).chain(task.expect.iter().flat_map(|expect| expect.split('|')));
+        let wanted =
+            task.answer.iter().map(String::as_str).chain(task.expect.iter().flat_map(|expect| expect.split('|')));
         let lower = text.to_lowercase();
         self.holds_answer += usize::from(wanted.map(str::to_lowercase).any(|wanted| lower.contains(&wanted)));
     }

@@ -3,7 +3,8 @@
 use unicode_normalization::UnicodeNormalization;
 
 /// Takes away what cannot be seen but changes what is read: zero-width characters, tags, variation selectors, controls of
-/// direction, soft hyphens and control characters. Line ends become `\n`; the rest is in composed form (NFC).
+/// direction, soft hyphens, characters without a meaning of their own (private use) and control characters. Line ends
+/// become `\n`; the rest is in composed form (NFC).
 pub(crate) fn visible(text: &str) -> String {
     text.replace("\r\n", "\n").chars().filter_map(seen).nfc().collect()
 }
@@ -14,37 +15,92 @@ fn seen(c: char) -> Option<char> {
         '\r' | '\u{0B}' | '\u{0C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some('\n'),
         '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{180B}'..='\u{180F}' | '\u{3164}' => None,
         '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' => None,
-        '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}' => None,
+        '\u{E000}'..='\u{F8FF}'
+        | '\u{FE00}'..='\u{FE0F}'
+        | '\u{FEFF}'
+        | '\u{FFA0}'
+        | '\u{FFF9}'..='\u{FFFB}'
+        | '\u{E0000}'..='\u{E0FFF}' => None,
         c => (!c.is_control()).then_some(c),
     }
 }
 
 /// One paragraph of Markdown as plain text: emphasis, links, images and tags give way to their words. What stands between
-/// back-ticks stays as it is, and a number in brackets, which would read as a citation of ours, gets round ones.
+/// back-ticks stays as it is. Numbers in brackets, which would read as citations of ours, get wide brackets.
 pub(crate) fn inline(markdown: &str) -> String {
-    let mut plain = String::with_capacity(markdown.len());
-    let mut rest = markdown;
-    while let Some(start) = rest.find('`') {
-        let ticks = rest[start..].chars().take_while(|c| *c == '`').count();
-        let fence = "`".repeat(ticks);
-        let Some(length) = rest[start + ticks..].find(&fence) else { break };
-        let end = start + ticks + length + ticks;
-        plain.push_str(&words_of(&rest[..start]));
-        plain.push_str(&rest[start..end]);
-        rest = &rest[end..];
-    }
-    plain.push_str(&words_of(rest));
-    disarm(&unlink(&plain)).split_whitespace().collect::<Vec<_>>().join(" ")
+    let (prose, code) = without_code(markdown);
+    let plain = disarm(&unlink(&words_of(&prose)));
+    let words = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    widen_numbers(&words.chars().map(|c| held_code(c, &code)).collect::<Vec<_>>().concat())
 }
 
-/// What taking markup away may have put together: outside code no `<` is left that could open a tag.
+/// First of the characters that hold the place of code; [`visible`] lets none of them in.
+const HOLDER: u32 = 0xE000;
+const MOST_HOLDERS: usize = 0x1900;
+
+/// Markdown in which a character of private use holds the place of each code span, and the spans.
+fn without_code(markdown: &str) -> (String, Vec<&str>) {
+    let (mut prose, mut code) = (String::with_capacity(markdown.len()), Vec::new());
+    let mut rest = markdown;
+    while let Some(start) = rest.find('`').filter(|_| code.len() < MOST_HOLDERS) {
+        let ticks = rest[start..].chars().take_while(|c| *c == '`').count();
+        let (fence, after) = rest[start..].split_at(ticks);
+        prose.push_str(&rest[..start]);
+        let Some(length) = after.find(fence) else {
+            prose.push_str(fence);
+            rest = after;
+            continue;
+        };
+        prose.extend(char::from_u32(HOLDER + code.len() as u32));
+        code.push(&rest[start..start + length + 2 * ticks]);
+        rest = &after[length + ticks..];
+    }
+    prose.push_str(rest);
+    (prose, code)
+}
+
+fn held_code(c: char, code: &[&str]) -> String {
+    let held = (c as u32).checked_sub(HOLDER).and_then(|at| code.get(at as usize));
+    held.map_or_else(|| c.to_string(), |span| (*span).to_owned())
+}
+
+/// Outside code no `<` is left that could open a tag, also where taking markup away has put one together.
 fn disarm(text: &str) -> String {
-    let mut in_code = false;
-    let safe = text.char_indices().map(|(at, c)| {
-        in_code ^= c == '`';
-        if c == '<' && !in_code && opens_tag(&text[at + 1..]) { '‹' } else { c }
-    });
-    safe.collect()
+    text.char_indices().map(|(at, c)| if c == '<' && opens_tag(&text[at + 1..]) { '‹' } else { c }).collect()
+}
+
+/// `[12]` becomes `［12］`, and so does `[1, 2]`.
+fn widen_numbers(text: &str) -> String {
+    let mut wide = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('[') {
+        wide.push_str(&rest[..start]);
+        let after = &rest[start + 1..];
+        match after.find(']').filter(|end| is_numbers(&after[..*end])) {
+            Some(end) => {
+                wide.extend(["［", &after[..end], "］"]);
+                rest = &after[end + 1..];
+            }
+            None => {
+                wide.push('[');
+                rest = after;
+            }
+        }
+    }
+    wide.push_str(rest);
+    wide
+}
+
+/// Whether this holds something like `[1]` or `[1, 2]`, which would read as a citation.
+pub(crate) fn has_numbers(text: &str) -> bool {
+    text.match_indices('[').any(|(at, _)| {
+        let after = &text[at + 1..];
+        after.find(']').is_some_and(|end| is_numbers(&after[..end]))
+    })
+}
+
+fn is_numbers(inside: &str) -> bool {
+    inside.contains(|c: char| c.is_ascii_digit()) && inside.chars().all(|c| c.is_ascii_digit() || " ,;-–".contains(c))
 }
 
 /// Prose without tags, emphasis and character references.
@@ -52,14 +108,64 @@ fn words_of(prose: &str) -> String {
     let text = without_tags(prose);
     let references = [("&nbsp;", " "), ("&lt;", "‹"), ("&gt;", "›"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
     let text = references.iter().fold(text, |text, (reference, plain)| text.replace(reference, plain));
-    ["**", "__", "~~", "*", "_"].into_iter().fold(text, |text, mark| without_pairs(&text, mark))
+    ["**", "~~", "*", "_"].into_iter().fold(text, |text, mark| without_pairs(&text, mark))
 }
 
 /// Tags that only shape the text they stand in.
 const SHAPING: &[&str] = &[
-    "a", "abbr", "b", "big", "blockquote", "br", "center", "code", "dd", "del", "details", "dfn", "div", "dl", "dt", "em", "figure",
-    "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p", "picture", "pre", "q", "s",
-    "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody", "td", "th", "thead", "tr", "tt", "u", "ul",
+    "a",
+    "abbr",
+    "b",
+    "big",
+    "blockquote",
+    "br",
+    "center",
+    "code",
+    "dd",
+    "del",
+    "details",
+    "dfn",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "figure",
+    "font",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "mark",
+    "ol",
+    "p",
+    "picture",
+    "pre",
+    "q",
+    "s",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "th",
+    "thead",
+    "tr",
+    "tt",
+    "u",
+    "ul",
 ];
 
 /// Drops comments and the tags that shape text; shows others with angle quotes, since they are what is talked about.
@@ -100,7 +206,8 @@ fn without_pairs(text: &str, mark: &str) -> String {
     let mut rest = text;
     while let Some(start) = rest.find(mark) {
         let after = &rest[start + mark.len()..];
-        let opens = !ends_in_word(&rest[..start], mark) && after.starts_with(|c: char| !c.is_whitespace() && !mark.contains(c));
+        let opens =
+            !ends_in_word(&rest[..start], mark) && after.starts_with(|c: char| !c.is_whitespace() && !mark.contains(c));
         let end = after.match_indices(mark).map(|(end, _)| end).find(|end| {
             let (inner, behind) = (&after[..*end], &after[end + mark.len()..]);
             inner.ends_with(|c: char| !c.is_whitespace() && !mark.contains(c)) && !starts_in_word(behind, mark)
@@ -129,17 +236,11 @@ fn starts_in_word(behind: &str, mark: &str) -> bool {
     behind.starts_with(|c: char| c.is_alphanumeric() || mark.contains(c))
 }
 
-/// `[words](address)` and `[words][reference]` become `words`; images go; `[12]` becomes `(12)`.
+/// `[words](address)` and `[words][reference]` become `words`; images go.
 fn unlink(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(start) = rest.find(['[', '`']) {
-        if rest[start..].starts_with('`') {
-            let end = rest[start + 1..].find('`').map_or(rest.len(), |length| start + length + 2);
-            kept.push_str(&rest[..end]);
-            rest = &rest[end..];
-            continue;
-        }
+    while let Some(start) = rest.find('[') {
         let is_image = rest[..start].ends_with('!');
         kept.push_str(if is_image { &rest[..start - 1] } else { &rest[..start] });
         let Some(end) = closing(&rest[start..], '[', ']') else {
@@ -151,21 +252,14 @@ fn unlink(text: &str) -> String {
         rest = &rest[start + end + 1..];
         let target = match rest.chars().next() {
             Some('(') => closing(rest, '(', ')'),
-            Some('[') => closing(rest, '[', ']'),
+            Some('[') if !is_numbers(label) => closing(rest, '[', ']'),
             _ => None,
         };
-        if let Some(end) = target {
-            rest = &rest[end + 1..];
-        }
-        if is_image {
-            continue;
-        }
-        let is_number = label.contains(|c: char| c.is_ascii_digit())
-            && label.chars().all(|c| c.is_ascii_digit() || " ,;-–".contains(c));
+        rest = target.map_or(rest, |end| &rest[end + 1..]);
         match target {
-            _ if is_number => kept.extend(["(", label, ")"]),
-            Some(_) => kept.push_str(&unlink(label)),
-            None => kept.extend(["[", &unlink(label), "]"]),
+            _ if is_image => {}
+            Some(_) if !is_numbers(label) => kept.push_str(&unlink(label)),
+            _ => kept.extend(["[", &unlink(label), "]"]),
         }
     }
     kept.push_str(rest);
@@ -205,7 +299,10 @@ mod tests {
 
     #[test]
     fn links_and_images_give_way_to_their_words() {
-        assert_eq!(inline("See [the **docs**](https://a.example/x_(y)) and ![logo](https://evil.example/p.png)."), "See the docs and .");
+        assert_eq!(
+            inline("See [the **docs**](https://a.example/x_(y)) and ![logo](https://evil.example/p.png)."),
+            "See the docs and ."
+        );
         assert_eq!(inline("See [the docs][ref] or <https://a.example/>."), "See the docs or https://a.example/.");
         assert_eq!(inline("[![badge](https://e.example/b.svg)](https://e.example) Text"), "Text");
     }
@@ -218,7 +315,9 @@ mod tests {
 
     #[test]
     fn taking_markup_away_cannot_put_a_tag_together() {
-        for trick in ["<<b>script>", "<*i*mg src=x>", "<[i](x)mg src=x>", "&lt;img src=x&gt;", "<\\b>", "<!-- --><![x](y)img>"] {
+        for trick in
+            ["<<b>script>", "<*i*mg src=x>", "<[i](x)mg src=x>", "&lt;img src=x&gt;", "<\\b>", "<!-- --><![x](y)img>"]
+        {
             let plain = inline(trick);
             assert!(plain.match_indices('<').all(|(at, _)| !opens_tag(&plain[at + 1..])), "{trick} became {plain}");
         }
@@ -226,18 +325,24 @@ mod tests {
 
     #[test]
     fn code_between_back_ticks_is_left_alone() {
-        assert_eq!(inline("Call `__init__(*args)` or `List[int]` **now**, not snake_case_names."), "Call `__init__(*args)` or `List[int]` now, not snake_case_names.");
+        assert_eq!(
+            inline("Call `__init__(*args)` or `List[int]` **now**, not snake_case_names."),
+            "Call `__init__(*args)` or `List[int]` now, not snake_case_names."
+        );
     }
 
     #[test]
     fn a_number_in_brackets_cannot_pass_for_a_citation() {
-        assert_eq!(inline("As shown [2], [3][4], [[5]], [6, 7] and [note]."), "As shown (2), (3), [(5)], (6, 7) and [note].");
+        assert_eq!(
+            inline("As shown [2], [3][4], [[5]], [6, 7], `a[8]` and [note]."),
+            "As shown ［2］, ［3］［4］, [［5］], ［6, 7］, `a［8］` and [note]."
+        );
     }
 
     #[test]
     fn emphasis_gives_way() {
         assert_eq!(inline("This is **very** *_important_* and 2 * 3 = 6."), "This is very important and 2 * 3 = 6.");
-        for plain in ["Pass *args and **kwargs to __init__.py of a_b_c.", "2 ** 3 ** 4", "*", "_private and other_"] {
+        for plain in ["Pass *args and **kwargs to __init__.py of a_b_c.", "2 ** 3 ** 4", "*", "_private and _other"] {
             assert_eq!(inline(plain), plain);
         }
     }

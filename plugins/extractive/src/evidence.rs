@@ -70,10 +70,14 @@ pub(crate) async fn weigh(
         return Ok(Vec::new());
     }
     let asked = embedder.embed(EmbedKind::Question, vec![question.to_owned()]).await?;
-    let texts: Vec<String> = places.iter().map(|(passage, unit)| text_of(&material.passages[*passage].units[*unit])).collect();
+    let texts: Vec<String> =
+        places.iter().map(|(passage, unit)| text_of(&material.passages[*passage].units[*unit])).collect();
     let vectors = embedder.embed(EmbedKind::Passage, texts).await?;
     let (Some(asked), true) = (asked.first(), vectors.len() == places.len()) else {
-        return Err(PluginError::new(PluginErrorKind::Internal, "the embedder gave another number of vectors than texts"));
+        return Err(PluginError::new(
+            PluginErrorKind::Internal,
+            "the embedder gave another number of vectors than texts",
+        ));
     };
     let mut candidates: Vec<Candidate> = places
         .iter()

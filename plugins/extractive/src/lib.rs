@@ -92,9 +92,12 @@ impl Plugin for Extractive {
     }
 
     async fn open(&self, settings: Value, _egress: Egress) -> Result<Capability> {
-        let settings = if settings.is_null() { Value::Object(Default::default()) } else { settings };
-        let settings = ExtractiveSettings::deserialize(settings)
-            .ok()
+        let settings = match settings {
+            Value::Null => Some(ExtractiveSettings::default()),
+            Value::Object(_) => ExtractiveSettings::deserialize(settings).ok(),
+            _ => None,
+        };
+        let settings = settings
             .filter(|settings| (1..=4).contains(&settings.max_sentences))
             .ok_or_else(|| PluginError::new(PluginErrorKind::Misconfigured, "extractive: maxSentences is 1 to 4"))?;
         Ok(Capability::ChatModel(Arc::new(Quoting { most_sentences: usize::from(settings.max_sentences) })))

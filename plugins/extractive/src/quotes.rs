@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    clean::has_numbers,
     evidence::Candidate,
     question::{Material, Passage},
     units::{Unit, UnitKind},
@@ -60,8 +61,12 @@ fn choose(material: &Material, candidates: &[Candidate], most: usize) -> Vec<Can
     let mut left: Vec<Candidate> = candidates.to_vec();
     let floor = candidates.first().map_or(0.0, |best| best.score - NEAR_BEST);
     while chosen.len() < most {
-        let worth = |candidate: &Candidate| candidate.score + if is_beside(&chosen, candidate) { NEIGHBOUR } else { 0.0 };
-        let Some(best) = left.iter().max_by(|a, b| worth(a).total_cmp(&worth(b)).then((b.passage, b.unit).cmp(&(a.passage, a.unit)))) else {
+        let worth =
+            |candidate: &Candidate| candidate.score + if is_beside(&chosen, candidate) { NEIGHBOUR } else { 0.0 };
+        let Some(best) = left
+            .iter()
+            .max_by(|a, b| worth(a).total_cmp(&worth(b)).then((b.passage, b.unit).cmp(&(a.passage, a.unit))))
+        else {
             break;
         };
         if worth(best) < floor {
@@ -110,7 +115,7 @@ fn announced(passage: &Passage, unit: usize) -> Vec<usize> {
     let Some(next) = passage.units.get(unit + 1) else { return Vec::new() };
     let is_new_block = next.unit.block != quotable.unit.block;
     match next.unit.kind {
-        UnitKind::Code if has_marker(&next.unit.text) => Vec::new(),
+        UnitKind::Code if has_numbers(&next.unit.text) => Vec::new(),
         UnitKind::Code => vec![unit + 1],
         UnitKind::Item | UnitKind::Row if is_new_block => {
             let of_list = |at: &usize| passage.units.get(*at).is_some_and(|other| other.unit.block == next.unit.block);
@@ -118,14 +123,6 @@ fn announced(passage: &Passage, unit: usize) -> Vec<usize> {
         }
         _ => Vec::new(),
     }
-}
-
-/// Whether code holds something like `[1]`, which would read as a citation.
-fn has_marker(code: &str) -> bool {
-    code.match_indices('[').any(|(at, _)| {
-        let inner = code[at + 1..].split(']').next().unwrap_or_default();
-        !inner.is_empty() && inner.chars().all(|c| c.is_ascii_digit())
-    })
 }
 
 /// A run of neighbours with the number of its passage, which stands before code so that the fences stand alone.

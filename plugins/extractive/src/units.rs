@@ -9,7 +9,9 @@ mod looks;
 mod sentences;
 
 use crate::clean::inline;
-use looks::{Fence, cells_of, heading_of, is_furniture, is_rule, item_of, looks_like_code, looks_like_heading, underlines};
+use looks::{
+    Fence, cells_of, heading_of, is_furniture, is_rule, item_of, looks_like_code, looks_like_heading, underlines,
+};
 use sentences::sentences;
 
 /// Longer list items are taken apart into their sentences.
@@ -59,7 +61,8 @@ pub(crate) fn units(text: &str) -> Vec<Unit> {
         } else if line.trim().is_empty() {
             at += 1;
         } else {
-            let end = (at..lines.len()).find(|end| lines[*end].trim().is_empty() || Fence::opening(lines[*end]).is_some());
+            let end =
+                (at..lines.len()).find(|end| lines[*end].trim().is_empty() || Fence::opening(lines[*end]).is_some());
             let end = end.unwrap_or(lines.len());
             let is_last = lines[end..].iter().all(|line| line.trim().is_empty());
             reader.read(&lines[at..end], is_last);
@@ -89,6 +92,7 @@ impl Reader {
         if let [line] = lines
             && !is_last
             && !led
+            && heading_of(line.trim()).is_none()
             && looks_like_heading(line)
         {
             self.begin_section(inline(line));

@@ -85,9 +85,9 @@ impl Plugin for Flat {
     }
 
     async fn open(&self, settings: Value, _egress: Egress) -> Result<Capability> {
-        if !settings.is_null() {
-            FlatSettings::deserialize(settings)
-                .map_err(|_| PluginError::new(PluginErrorKind::Misconfigured, "flat takes no settings"))?;
+        let fits = settings.is_null() || (settings.is_object() && FlatSettings::deserialize(settings).is_ok());
+        if !fits {
+            return Err(PluginError::new(PluginErrorKind::Misconfigured, "flat takes no settings"));
         }
         Ok(Capability::VectorIndex(self.index.clone()))
     }

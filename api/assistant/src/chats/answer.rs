@@ -137,7 +137,8 @@ impl AnswerHandler {
         let disclosure = self.disclosure(scope, &run.assistant.chat_model, model.model_name()).await?;
         let embedder = self.registry.embedder()?;
         let threshold = run.assistant.answer_threshold.map_or(embedder.model().answer_threshold, |t| t as f32);
-        let given: Vec<PromptPassage> = passages.iter().zip(1..).map(|(found, index)| prompt_passage(found, index)).collect();
+        let given: Vec<PromptPassage> =
+            passages.iter().zip(1..).map(|(found, index)| prompt_passage(found, index)).collect();
         let request = ChatRequest {
             messages: prompt::render(&run.assistant, language, &given, &run.history, &run.question),
             question,
@@ -149,7 +150,8 @@ impl AnswerHandler {
         };
         let mut writer = Writer::new(self.store(), scope, &run);
         // Without a passage there is nothing to answer from; no model is asked.
-        let text = if passages.is_empty() { None } else { writer.write_all(model.answer(request), passages.len()).await? };
+        let text =
+            if passages.is_empty() { None } else { writer.write_all(model.answer(request), passages.len()).await? };
         let cited = text.as_deref().map(|text| citations::cite(text, &passages)).unwrap_or_default();
         let first_text = writer.first_text;
         let (text, outcome) = match text {
@@ -173,7 +175,10 @@ impl AnswerHandler {
     async fn begin(&self, scope: &Scope, id: AnswerId) -> Result<Option<AnswerRun>> {
         let store = self.store();
         let tx = store.write(scope).await?;
-        let row = table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?.ok_or_else(|| Error::not_found("answer"))?;
+        let row = table::Entity::find_by_id((scope.workspace(), id))
+            .one(tx.db())
+            .await?
+            .ok_or_else(|| Error::not_found("answer"))?;
         if row.status == "COMPLETED" || row.status == "FAILED" {
             return Ok(None);
         }
@@ -201,7 +206,13 @@ impl AnswerHandler {
         language::detect_among(&run.question, &allowed)
     }
 
-    async fn passages(&self, scope: &Scope, assistant: &Assistant, question: &str, language: Option<&str>) -> Result<Vec<Found>> {
+    async fn passages(
+        &self,
+        scope: &Scope,
+        assistant: &Assistant,
+        question: &str,
+        language: Option<&str>,
+    ) -> Result<Vec<Found>> {
         let most = usize::try_from(assistant.passages).unwrap_or(1);
         let mut found = search::nearest(scope, &self.knowledge, question, language, most).await?;
         let mut left = PASSAGE_BUDGET;
@@ -232,7 +243,15 @@ impl AnswerHandler {
         })
     }
 
-    async fn complete(&self, scope: &Scope, run: &AnswerRun, text: &str, outcome: AnswerOutcome, cited: Vec<Citation>, disclosure: &Disclosure) -> Result<()> {
+    async fn complete(
+        &self,
+        scope: &Scope,
+        run: &AnswerRun,
+        text: &str,
+        outcome: AnswerOutcome,
+        cited: Vec<Citation>,
+        disclosure: &Disclosure,
+    ) -> Result<()> {
         let store = self.store();
         let workspace_key = store.vault().workspace_key(scope.workspace()).await?;
         let disclosure = serde_json::to_string(disclosure).map_err(|e| Error::internal("a disclosure").because(e))?;
@@ -255,15 +274,24 @@ impl AnswerHandler {
             return Ok(());
         }
         citations::store(&tx, &run.key, run.row.id, run.row.subject_id, &cited).await?;
-        events::append(&tx, &run.key, run.row.chat_id, run.row.subject_id, &Happening::AnswerCompleted(run.row.id)).await?;
-        audit::append(scope, &tx, Event::new("question.answered").target("answer", run.row.id.0).detail("outcome", outcome.name())).await?;
+        events::append(&tx, &run.key, run.row.chat_id, run.row.subject_id, &Happening::AnswerCompleted(run.row.id))
+            .await?;
+        audit::append(
+            scope,
+            &tx,
+            Event::new("question.answered").target("answer", run.row.id.0).detail("outcome", outcome.name()),
+        )
+        .await?;
         tx.commit().await
     }
 
     async fn fail(&self, scope: &Scope, id: AnswerId, code: &str) -> Result<()> {
         let store = self.store();
         let tx = store.write(scope).await?;
-        let row = table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?.ok_or_else(|| Error::not_found("answer"))?;
+        let row = table::Entity::find_by_id((scope.workspace(), id))
+            .one(tx.db())
+            .await?
+            .ok_or_else(|| Error::not_found("answer"))?;
         if row.status == "COMPLETED" || row.status == "FAILED" {
             return Ok(());
         }
@@ -278,7 +306,8 @@ impl AnswerHandler {
             .exec(tx.db())
             .await?;
         events::append(&tx, &key, row.chat_id, row.subject_id, &Happening::AnswerFailed(id)).await?;
-        audit::append(scope, &tx, Event::new("question.unanswered").target("answer", id.0).detail("code", code)).await?;
+        audit::append(scope, &tx, Event::new("question.unanswered").target("answer", id.0).detail("code", code))
+            .await?;
         tx.commit().await?;
         let whole = Duration::from_millis((store.now().0 - row.created_at.0).unsigned_abs());
         self.meter.answered("FAILED", None, whole);
@@ -324,7 +353,11 @@ async fn history(tx: &WorkspaceTx, key: &Key, row: &table::Model) -> Result<Vec<
         let Some(question) = questions.iter().find(|q| q.id == answer.question_id) else { continue };
         turns.push(Turn {
             question: key.open_text(&message_place(question), &question.text_sealed)?,
-            answer: answer.text_sealed.as_ref().map(|sealed| key.open_text(&answer_place(answer), sealed)).transpose()?,
+            answer: answer
+                .text_sealed
+                .as_ref()
+                .map(|sealed| key.open_text(&answer_place(answer), sealed))
+                .transpose()?,
         });
     }
     Ok(turns)
@@ -410,7 +443,7 @@ impl<'a> Writer<'a> {
         if !self.waiting.is_empty() {
             return self.flush().await;
         }
-        if self.ticks % CHECK_EVERY == 0 {
+        if self.ticks.is_multiple_of(CHECK_EVERY) {
             let tx = self.store.read(self.scope).await?;
             require_wanted(&tx, &self.run.row).await?;
         }

@@ -13,7 +13,10 @@ use consigne_foundation::{
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
-use super::{answer, events::{self, Happening}};
+use super::{
+    answer,
+    events::{self, Happening},
+};
 use crate::{
     assistants,
     entity::{answers as answer_table, messages as message_table},
@@ -28,7 +31,13 @@ pub const MOST_CHARACTERS: usize = 4_000;
 /// # Errors
 /// `Invalid` text or key; `NotFound` chat; `Conflict` while the last question is still being answered; `Disabled` while
 /// the assistant is paused; `SubjectErased`.
-pub async fn ask(scope: &Scope, store: &Store, chat: ChatId, text: &str, idempotency_key: &str) -> Result<(MessageId, AnswerId)> {
+pub async fn ask(
+    scope: &Scope,
+    store: &Store,
+    chat: ChatId,
+    text: &str,
+    idempotency_key: &str,
+) -> Result<(MessageId, AnswerId)> {
     scope.require(Permission::ChatsAsk)?;
     let text = check(text, idempotency_key)?;
     let tx = store.write(scope).await?;
@@ -94,7 +103,11 @@ fn check(text: &str, idempotency_key: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-async fn find_by_key(tx: &consigne_foundation::store::WorkspaceTx, chat: ChatId, key: &str) -> Result<Option<answer_table::Model>> {
+async fn find_by_key(
+    tx: &consigne_foundation::store::WorkspaceTx,
+    chat: ChatId,
+    key: &str,
+) -> Result<Option<answer_table::Model>> {
     Ok(answer_table::Entity::find()
         .filter(answer_table::Column::WorkspaceId.eq(tx.workspace()))
         .filter(answer_table::Column::ChatId.eq(chat))

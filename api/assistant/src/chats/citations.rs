@@ -80,7 +80,10 @@ fn markers(text: &str) -> Vec<(usize, &str)> {
         let close = open + 1 + digits.len();
         if !digits.is_empty() && text[close..].starts_with(']') {
             let statement = &text[statement_from..open];
-            all.push((digits.parse().unwrap_or(0), if statement.trim().is_empty() { last_statement(&all, text) } else { statement }));
+            all.push((
+                digits.parse().unwrap_or(0),
+                if statement.trim().is_empty() { last_statement(&all, text) } else { statement },
+            ));
             statement_from = close + 1;
             at = close + 1;
         } else {
@@ -98,9 +101,11 @@ fn last_statement<'a>(earlier: &[(usize, &'a str)], text: &'a str) -> &'a str {
 /// The part of a passage that says most of a statement: a run of whole sentences, copied to the letter.
 fn quote(passage: &str, statement: &str) -> String {
     let words = words_of(statement);
-    let sentences: Vec<(usize, &str)> = passage.split_sentence_bound_indices().filter(|(_, s)| !s.trim().is_empty()).collect();
+    let sentences: Vec<(usize, &str)> =
+        passage.split_sentence_bound_indices().filter(|(_, s)| !s.trim().is_empty()).collect();
     let shared = |s: &str| words_of(s).iter().filter(|w| words.contains(w)).count();
-    let Some((best, _)) = sentences.iter().enumerate().max_by_key(|(i, (_, s))| (shared(s), std::cmp::Reverse(*i))) else {
+    let Some((best, _)) = sentences.iter().enumerate().max_by_key(|(i, (_, s))| (shared(s), std::cmp::Reverse(*i)))
+    else {
         return passage.chars().take(LONGEST_QUOTE).collect();
     };
     let (start, mut end) = (sentences[best].0, sentences[best].0 + sentences[best].1.len());
@@ -123,7 +128,11 @@ fn words_of(text: &str) -> Vec<String> {
 }
 
 /// Keeps the citations whose quote stands in the stored passage, as it is now.
-pub(crate) async fn keep_true(tx: &WorkspaceTx, workspace_key: &Key, citations: Vec<Citation>) -> Result<Vec<Citation>> {
+pub(crate) async fn keep_true(
+    tx: &WorkspaceTx,
+    workspace_key: &Key,
+    citations: Vec<Citation>,
+) -> Result<Vec<Citation>> {
     let rows = passages::Entity::find()
         .filter(passages::Column::WorkspaceId.eq(tx.workspace()))
         .filter(passages::Column::Id.is_in(citations.iter().map(|c| c.passage)))
@@ -142,7 +151,13 @@ pub(crate) async fn keep_true(tx: &WorkspaceTx, workspace_key: &Key, citations: 
 }
 
 /// Stores the citations of an answer, sealed under the visitor's key.
-pub(crate) async fn store(tx: &WorkspaceTx, key: &Key, answer: AnswerId, subject: SubjectId, citations: &[Citation]) -> Result<()> {
+pub(crate) async fn store(
+    tx: &WorkspaceTx,
+    key: &Key,
+    answer: AnswerId,
+    subject: SubjectId,
+    citations: &[Citation],
+) -> Result<()> {
     if citations.is_empty() {
         return Ok(());
     }
@@ -196,7 +211,10 @@ fn open(key: &Key, row: table::Model, stored: &[PassageId]) -> Result<Citation> 
     let (title, quote) = if is_withdrawn || row.quote_sealed.is_empty() {
         (String::new(), String::new())
     } else {
-        (key.open_text(&place("title_sealed"), &row.title_sealed)?, key.open_text(&place("quote_sealed"), &row.quote_sealed)?)
+        (
+            key.open_text(&place("title_sealed"), &row.title_sealed)?,
+            key.open_text(&place("quote_sealed"), &row.quote_sealed)?,
+        )
     };
     Ok(Citation {
         index: row.position,
@@ -292,7 +310,10 @@ mod tests {
 
     #[test]
     fn a_number_that_was_not_given_is_not_shown() {
-        assert_eq!(filtered(&["Yes [1", "], no [3], both [1, ", "2] and [9,2]."]), "Yes [1], no , both [1][2] and [2].");
+        assert_eq!(
+            filtered(&["Yes [1", "], no [3], both [1, ", "2] and [9,2]."]),
+            "Yes [1], no , both [1][2] and [2]."
+        );
     }
 
     #[test]

@@ -9,7 +9,9 @@ use consigne_foundation::{
     store::{Notice, Topic, WorkspaceTx},
     vault::{Key, Place},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+};
 use uuid::Uuid;
 
 use crate::entity::chat_events as table;
@@ -54,7 +56,9 @@ impl Happening {
     fn target(&self) -> Uuid {
         match self {
             Self::MessagePosted(id) => id.0,
-            Self::AnswerStarted(id) | Self::AnswerDelta(id, _) | Self::AnswerCompleted(id) | Self::AnswerFailed(id) => id.0,
+            Self::AnswerStarted(id) | Self::AnswerDelta(id, _) | Self::AnswerCompleted(id) | Self::AnswerFailed(id) => {
+                id.0
+            }
         }
     }
 }
@@ -63,7 +67,13 @@ impl Happening {
 pub(crate) const DELTA: &str = "ANSWER_DELTA";
 
 /// Appends an event and tells who listens.
-pub(crate) async fn append(tx: &WorkspaceTx, key: &Key, chat: ChatId, subject: SubjectId, what: &Happening) -> Result<i64> {
+pub(crate) async fn append(
+    tx: &WorkspaceTx,
+    key: &Key,
+    chat: ChatId,
+    subject: SubjectId,
+    what: &Happening,
+) -> Result<i64> {
     let now = tx.store().now();
     let next = Statement::from_sql_and_values(
         tx.get_database_backend(),

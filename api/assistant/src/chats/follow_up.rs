@@ -5,18 +5,19 @@
 
 /// Words that begin a question which goes on from the last one.
 const CONJUNCTIONS: &[&str] = &[
-    "and", "but", "or", "then", "so", "also", "et", "mais", "ou", "alors", "donc", "und", "aber", "oder", "dann", "y", "e",
-    "pero", "o", "entonces", "ma", "mas", "en", "maar",
+    "and", "but", "or", "then", "so", "also", "et", "mais", "ou", "alors", "donc", "und", "aber", "oder", "dann", "y",
+    "e", "pero", "o", "entonces", "ma", "mas", "en", "maar",
 ];
 
 /// Words that point at something said before, and are nothing else in the languages we meet.
 const POINTERS: &[&str] = &[
-    "it", "its", "they", "them", "that", "this", "those", "these", "ça", "cela", "celui-ci", "celle-ci", "dies", "dieses",
-    "davon", "damit", "dafür", "ello", "eso", "esto", "aquello",
+    "it", "its", "they", "them", "that", "this", "those", "these", "ça", "cela", "celui-ci", "celle-ci", "dies",
+    "dieses", "davon", "damit", "dafür", "ello", "eso", "esto", "aquello",
 ];
 
 /// Words that point in one language and are an article or a verb in another.
-const POINTERS_OF: &[(&str, &[&str])] = &[("de", &["es", "er", "sie"]), ("fr", &["il", "elle", "lui"]), ("es", &["lo"])];
+const POINTERS_OF: &[(&str, &[&str])] =
+    &[("de", &["es", "er", "sie"]), ("fr", &["il", "elle", "lui"]), ("es", &["lo"])];
 
 /// The longest question, in words, that can lean on another by a pronoun.
 const SHORT: usize = 8;
@@ -54,7 +55,11 @@ mod tests {
             ("es", "¿y cuánto cuesta?"),
             ("en", "Why?"),
         ] {
-            assert_eq!(stand_alone(question, Some(language), Some("Before?")), format!("Before? {question}"), "{question}");
+            assert_eq!(
+                stand_alone(question, Some(language), Some("Before?")),
+                format!("Before? {question}"),
+                "{question}"
+            );
         }
     }
 

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use consigne_foundation::{clock::Timestamp, id::{AssistantId, WorkspaceId}};
+use consigne_foundation::{
+    clock::Timestamp,
+    id::{AssistantId, WorkspaceId},
+};
 
 /// A row of `assistants`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use consigne_foundation::{clock::Timestamp, id::{ChatId, SubjectId, WorkspaceId}};
+use consigne_foundation::{
+    clock::Timestamp,
+    id::{ChatId, SubjectId, WorkspaceId},
+};
 
 /// A row of `chat_events`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use consigne_foundation::{clock::Timestamp, id::{AssistantId, ChatId, SubjectId, WorkspaceId}};
+use consigne_foundation::{
+    clock::Timestamp,
+    id::{AssistantId, ChatId, SubjectId, WorkspaceId},
+};
 
 /// A row of `chats`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use consigne_foundation::{clock::Timestamp, id::{DocumentId, WorkspaceId}};
+use consigne_foundation::{
+    clock::Timestamp,
+    id::{DocumentId, WorkspaceId},
+};
 
 /// A row of `documents`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

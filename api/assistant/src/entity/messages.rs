@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use consigne_foundation::{clock::Timestamp, id::{ChatId, MessageId, SubjectId, WorkspaceId}};
+use consigne_foundation::{
+    clock::Timestamp,
+    id::{ChatId, MessageId, SubjectId, WorkspaceId},
+};
 
 /// A row of `messages`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use consigne_foundation::{clock::Timestamp, id::{DocumentId, UploadId, WorkspaceId}};
+use consigne_foundation::{
+    clock::Timestamp,
+    id::{DocumentId, UploadId, WorkspaceId},
+};
 
 /// A row of `uploads`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

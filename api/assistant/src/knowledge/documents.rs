@@ -6,7 +6,8 @@ use consigne_foundation::{
     store::{Notice, Store, Topic, WorkspaceTx},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, SimpleExpr},
 };
 
@@ -113,7 +114,13 @@ pub async fn get_many(scope: &Scope, store: &Store, ids: &[DocumentId]) -> Resul
 ///
 /// # Errors
 /// `Forbidden`.
-pub async fn list(scope: &Scope, store: &Store, state: Option<DocumentState>, after: Option<DocumentId>, limit: u64) -> Result<Vec<Document>> {
+pub async fn list(
+    scope: &Scope,
+    store: &Store,
+    state: Option<DocumentState>,
+    after: Option<DocumentId>,
+    limit: u64,
+) -> Result<Vec<Document>> {
     scope.require(Permission::KnowledgeRead)?;
     let tx = store.read(scope).await?;
     let mut query = filtered(scope, state).order_by_desc(table::Column::Id).limit(limit);

@@ -85,7 +85,9 @@ impl JobHandler for IngestHandler {
         let run = Run { knowledge: &self.0, scope: &job.scope, row };
         let message = match error.kind() {
             ErrorKind::Unavailable => "A part that is needed was down for too long. Retry the job when it is back.",
-            _ => "The document could not be processed. The operator finds the reason in the log; retry the job after mending it.",
+            _ => {
+                "The document could not be processed. The operator finds the reason in the log; retry the job after mending it."
+            }
         };
         run.fail("INTERNAL", message).await
     }
@@ -130,10 +132,13 @@ impl Run<'_> {
         let chunks = self.read(embedder.as_ref()).await?;
         let total = i64::try_from(chunks.len()).unwrap_or(i64::MAX);
         let staged = self.staged().await?;
-        self.stage(DocumentStage::Embedding, [
-            (document_table::Column::PassagesTotal, Expr::value(total)),
-            (document_table::Column::PassagesDone, Expr::value(i64::try_from(staged).unwrap_or(0))),
-        ])
+        self.stage(
+            DocumentStage::Embedding,
+            [
+                (document_table::Column::PassagesTotal, Expr::value(total)),
+                (document_table::Column::PassagesDone, Expr::value(i64::try_from(staged).unwrap_or(0))),
+            ],
+        )
         .await?;
         for (step, some) in chunks.chunks(STEP).enumerate() {
             let first = step * STEP;
@@ -166,10 +171,13 @@ impl Run<'_> {
         let title = parsed.title.filter(|t| !t.trim().is_empty()).unwrap_or_else(|| self.row.file_name.clone());
         let title: String = title.trim().chars().take(200).collect();
         let main_language = parsed.language.or_else(|| main_language(&chunks));
-        self.stage(DocumentStage::Parsing, [
-            (document_table::Column::Title, Expr::value(title)),
-            (document_table::Column::Language, Expr::value(main_language)),
-        ])
+        self.stage(
+            DocumentStage::Parsing,
+            [
+                (document_table::Column::Title, Expr::value(title)),
+                (document_table::Column::Language, Expr::value(main_language)),
+            ],
+        )
         .await?;
         Ok(chunks)
     }
@@ -188,8 +196,12 @@ impl Run<'_> {
             texts.push(text);
         }
         let known = self.known_vectors(&key, &hashes, model).await?;
-        let missing: Vec<String> =
-            texts.iter().zip(&hashes).filter(|(_, hash)| !known.contains_key(*hash)).map(|(text, _)| text.clone()).collect();
+        let missing: Vec<String> = texts
+            .iter()
+            .zip(&hashes)
+            .filter(|(_, hash)| !known.contains_key(*hash))
+            .map(|(text, _)| text.clone())
+            .collect();
         let mut fresh = embedder.embed(EmbedKind::Passage, missing).await.map_err(Error::from)?.into_iter();
         let mut rows = Vec::with_capacity(chunks.len());
         let mut reused = 0;
@@ -205,10 +217,15 @@ impl Run<'_> {
         }
         let stored = i64::try_from(rows.len()).unwrap_or(0);
         let tx = store.write(self.scope).await?;
-        let changed = documents::change(&tx, self.row.id, self.row.version, [
-            (document_table::Column::PassagesDone, Expr::col(document_table::Column::PassagesDone).add(stored)),
-            (document_table::Column::PassagesReused, Expr::col(document_table::Column::PassagesReused).add(reused)),
-        ])
+        let changed = documents::change(
+            &tx,
+            self.row.id,
+            self.row.version,
+            [
+                (document_table::Column::PassagesDone, Expr::col(document_table::Column::PassagesDone).add(stored)),
+                (document_table::Column::PassagesReused, Expr::col(document_table::Column::PassagesReused).add(reused)),
+            ],
+        )
         .await?;
         if !changed {
             return Err(Stopped::Superseded);
@@ -218,7 +235,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn seal(&self, key: &Key, chunk: &Chunk, hash: Vec<u8>, model: Fingerprint, ordinal: usize, vector: &[f32]) -> table::ActiveModel {
+    fn seal(
+        &self,
+        key: &Key,
+        chunk: &Chunk,
+        hash: Vec<u8>,
+        model: Fingerprint,
+        ordinal: usize,
+        vector: &[f32],
+    ) -> table::ActiveModel {
         let workspace = self.scope.workspace();
         let id = PassageId::new(self.knowledge.store.clock());
         let place = |column| Place::new(workspace, "passages", column, id.0);
@@ -241,7 +266,12 @@ impl Run<'_> {
     }
 
     /// Vectors of the workspace's passages with these hashes, by hash.
-    async fn known_vectors(&self, key: &Key, hashes: &[Vec<u8>], model: Fingerprint) -> Result<HashMap<Vec<u8>, Vec<f32>>> {
+    async fn known_vectors(
+        &self,
+        key: &Key,
+        hashes: &[Vec<u8>],
+        model: Fingerprint,
+    ) -> Result<HashMap<Vec<u8>, Vec<f32>>> {
         let tx = self.knowledge.store.read(self.scope).await?;
         let rows = table::Entity::find()
             .filter(table::Column::WorkspaceId.eq(self.scope.workspace()))
@@ -251,10 +281,8 @@ impl Run<'_> {
             .await?;
         let mut known = HashMap::new();
         for row in rows {
-            if !known.contains_key(&row.content_hash) {
-                let vector = search::open_vector(key, &row)?;
-                known.insert(row.content_hash, vector);
-            }
+            let vector = search::open_vector(key, &row)?;
+            known.entry(row.content_hash).or_insert(vector);
         }
         Ok(known)
     }
@@ -262,11 +290,16 @@ impl Run<'_> {
     /// Makes the staged passages visible and takes the earlier version's away, for searchers at once.
     async fn publish(&self, total: i64) -> Result<(), Stopped> {
         let tx = self.knowledge.store.write(self.scope).await?;
-        let changed = documents::change(&tx, self.row.id, self.row.version, [
-            (document_table::Column::State, Expr::value(DocumentState::Ready.name())),
-            (document_table::Column::Stage, Expr::value(DocumentStage::Done.name())),
-            (document_table::Column::PassagesDone, Expr::value(total)),
-        ])
+        let changed = documents::change(
+            &tx,
+            self.row.id,
+            self.row.version,
+            [
+                (document_table::Column::State, Expr::value(DocumentState::Ready.name())),
+                (document_table::Column::Stage, Expr::value(DocumentStage::Done.name())),
+                (document_table::Column::PassagesDone, Expr::value(total)),
+            ],
+        )
         .await?;
         if !changed {
             return Err(Stopped::Superseded);
@@ -295,12 +328,17 @@ impl Run<'_> {
     /// Says on the row that this version cannot be used. Staged passages go; an earlier version stays findable.
     async fn fail(&self, code: &str, message: &str) -> Result<()> {
         let tx = self.knowledge.store.write(self.scope).await?;
-        let changed = documents::change(&tx, self.row.id, self.row.version, [
-            (document_table::Column::State, Expr::value(DocumentState::Failed.name())),
-            (document_table::Column::Stage, Expr::value(DocumentStage::Done.name())),
-            (document_table::Column::FailureCode, Expr::value(code)),
-            (document_table::Column::FailureMessage, Expr::value(message)),
-        ])
+        let changed = documents::change(
+            &tx,
+            self.row.id,
+            self.row.version,
+            [
+                (document_table::Column::State, Expr::value(DocumentState::Failed.name())),
+                (document_table::Column::Stage, Expr::value(DocumentStage::Done.name())),
+                (document_table::Column::FailureCode, Expr::value(code)),
+                (document_table::Column::FailureMessage, Expr::value(message)),
+            ],
+        )
         .await?;
         if changed {
             self.drop_staged(&tx).await?;

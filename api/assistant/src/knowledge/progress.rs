@@ -11,7 +11,12 @@ use super::{
 };
 
 /// Listens to a document. The first item is its present state; `after` skips changes that were seen.
-pub fn listen(scope: Scope, knowledge: Knowledge, id: DocumentId, after: Option<i64>) -> impl Stream<Item = Result<Document>> + Send {
+pub fn listen(
+    scope: Scope,
+    knowledge: Knowledge,
+    id: DocumentId,
+    after: Option<i64>,
+) -> impl Stream<Item = Result<Document>> + Send {
     async_stream::stream! {
         let mut notices = knowledge.store.notices().listen();
         let mut seen = after.unwrap_or(0);

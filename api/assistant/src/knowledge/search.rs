@@ -65,13 +65,25 @@ impl Found {
 ///
 /// # Errors
 /// `Forbidden`; `Unavailable` where the model or the index is down.
-pub async fn search(scope: &Scope, knowledge: &Knowledge, question: &str, language: Option<&str>, limit: usize) -> Result<Vec<Found>> {
+pub async fn search(
+    scope: &Scope,
+    knowledge: &Knowledge,
+    question: &str,
+    language: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Found>> {
     scope.require(Permission::KnowledgeRead)?;
     nearest(scope, knowledge, question, language, limit).await
 }
 
 /// As [`search`], for an answer: a visitor gets passages only through an answer.
-pub(crate) async fn nearest(scope: &Scope, knowledge: &Knowledge, question: &str, language: Option<&str>, limit: usize) -> Result<Vec<Found>> {
+pub(crate) async fn nearest(
+    scope: &Scope,
+    knowledge: &Knowledge,
+    question: &str,
+    language: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Found>> {
     let embedder = knowledge.registry.embedder()?;
     let vector = embedder
         .embed(EmbedKind::Question, vec![question.to_owned()])
@@ -83,7 +95,8 @@ pub(crate) async fn nearest(scope: &Scope, knowledge: &Knowledge, question: &str
     // Several translations of a page are near-equal; enough are read to choose among them.
     let hits = index.search(&partition, &vector, limit * 4).await?;
     let mut found = read(scope, knowledge, &hits.iter().map(|h| (PassageId(h.passage), h.score)).collect()).await?;
-    let rank = |f: &Found| f.score + if language.is_some() && f.language.as_deref() == language { SAME_LANGUAGE } else { 0.0 };
+    let rank =
+        |f: &Found| f.score + if language.is_some() && f.language.as_deref() == language { SAME_LANGUAGE } else { 0.0 };
     found.sort_by(|a, b| rank(b).total_cmp(&rank(a)).then(a.passage.cmp(&b.passage)));
     found.truncate(limit);
     Ok(found)
@@ -167,7 +180,12 @@ async fn stored_version(scope: &Scope, knowledge: &Knowledge) -> Result<i64> {
     workspaces::knowledge_version(&tx).await
 }
 
-async fn page(tx: &WorkspaceTx, model: Fingerprint, newer_than: i64, after: Option<PassageId>) -> Result<Vec<table::Model>> {
+async fn page(
+    tx: &WorkspaceTx,
+    model: Fingerprint,
+    newer_than: i64,
+    after: Option<PassageId>,
+) -> Result<Vec<table::Model>> {
     let mut query = table::Entity::find()
         .filter(table::Column::WorkspaceId.eq(tx.workspace()))
         .filter(table::Column::KnowledgeVersion.gt(newer_than))

@@ -148,7 +148,8 @@ pub async fn complete(scope: &Scope, knowledge: &Knowledge, id: UploadId) -> Res
     let store = &knowledge.store;
     let tx = store.write(scope).await?;
     let upload = find_open(&tx, id).await?;
-    let (Some(blob), Some(content_hash), Some(bytes)) = (upload.blob_key, upload.content_hash, upload.received_bytes) else {
+    let (Some(blob), Some(content_hash), Some(bytes)) = (upload.blob_key, upload.content_hash, upload.received_bytes)
+    else {
         return Err(Error::new(ErrorKind::Conflict, "Send the bytes before completing the upload."));
     };
     table::Entity::delete_by_id((scope.workspace(), id)).exec(tx.db()).await?;
@@ -176,7 +177,14 @@ pub async fn complete(scope: &Scope, knowledge: &Knowledge, id: UploadId) -> Res
 ///
 /// # Errors
 /// `Forbidden`, `Invalid`, `LimitExceeded`.
-pub async fn add_text(scope: &Scope, knowledge: &Knowledge, title: &str, media_type: &str, text: String, replaces: Option<DocumentId>) -> Result<Document> {
+pub async fn add_text(
+    scope: &Scope,
+    knowledge: &Knowledge,
+    title: &str,
+    media_type: &str,
+    text: String,
+    replaces: Option<DocumentId>,
+) -> Result<Document> {
     if title.trim().is_empty() {
         return Err(Error::invalid("title", "Give a title."));
     }
@@ -193,7 +201,12 @@ async fn find_open(tx: &WorkspaceTx, id: UploadId) -> Result<table::Model> {
     row.filter(|row| row.expires_at > tx.store().now()).ok_or_else(|| Error::not_found("upload"))
 }
 
-async fn same_file(tx: &WorkspaceTx, name: &str, content_hash: &[u8], replaces: Option<DocumentId>) -> Result<Option<Document>> {
+async fn same_file(
+    tx: &WorkspaceTx,
+    name: &str,
+    content_hash: &[u8],
+    replaces: Option<DocumentId>,
+) -> Result<Option<Document>> {
     let mut query = document_table::Entity::find()
         .filter(document_table::Column::WorkspaceId.eq(tx.workspace()))
         .filter(document_table::Column::ContentHash.eq(content_hash))

@@ -5,11 +5,12 @@
 //! key is shredded; deleted bytes are purged; the certificate is signed. A step that finds its store down stays PENDING
 //! and is tried again with the job.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
     sea_query::{Expr, OnConflict},
 };
 
@@ -21,7 +22,10 @@ use crate::{
     id::{ErasureId, SubjectId},
     jobs::{self, ClaimedJob, Duty, DutyContext, JobHandler, NewJob, Outcome},
     scope::{Permission, Scope},
-    store::{WorkspaceTx, entity::{erasure_steps, erasures}},
+    store::{
+        WorkspaceTx,
+        entity::{erasure_steps, erasures},
+    },
 };
 
 const JOB: &str = "erase";
@@ -170,7 +174,10 @@ async fn open(scope: &Scope, privacy: &Privacy, entry: &ledger::Entry, idempoten
         detail: Set(None),
         finished_at: Set(None),
     });
-    erasure_steps::Entity::insert_many(steps).on_conflict(OnConflict::new().do_nothing().to_owned()).exec_without_returning(tx.db()).await?;
+    erasure_steps::Entity::insert_many(steps)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(tx.db())
+        .await?;
     audit::append(scope, &tx, Event::new("subject.erasure_requested").target("erasure", entry.erasure.0)).await?;
     jobs::enqueue(&tx, NewJob::new(JOB, entry.erasure.0).priority(1)).await?;
     tx.commit().await
@@ -199,8 +206,10 @@ impl Privacy {
             }
             SECOND_READER => {
                 let remainder = second_reader::count(scope, &self.store, subject).await?;
-                let found: Vec<String> = remainder.left.iter().map(|(table, rows)| format!("{table}: {rows}")).collect();
-                let detail = if found.is_empty() { format!("{} tables counted", remainder.tables) } else { found.join(", ") };
+                let found: Vec<String> =
+                    remainder.left.iter().map(|(table, rows)| format!("{table}: {rows}")).collect();
+                let detail =
+                    if found.is_empty() { format!("{} tables counted", remainder.tables) } else { found.join(", ") };
                 Ok((0, remainder.rows(), Some(detail)))
             }
             "key" => {
@@ -396,9 +405,4 @@ impl Duty for LedgerReplay {
         }
         Ok(())
     }
-}
-
-/// The engine's own duties and handlers, for the worker's lists.
-pub fn handlers(privacy: &Privacy) -> (Vec<Arc<dyn JobHandler>>, Vec<Arc<dyn Duty>>) {
-    (vec![Arc::new(EraseHandler(privacy.clone()))], vec![Arc::new(LedgerReplay(privacy.clone()))])
 }

@@ -8,7 +8,10 @@ use crate::{
     error::Result,
     id::SubjectId,
     scope::Scope,
-    store::{Store, entity::{audit_details, visitors}},
+    store::{
+        Store,
+        entity::{audit_details, visitors},
+    },
 };
 
 /// Visitors and audit details. The audit chain itself holds surrogate ids only and stays whole.

@@ -50,8 +50,9 @@ pub async fn all(blobs: &Blobs) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for path in blobs.list_prefix(PREFIX).await? {
         let bytes = blobs.get_small(&path).await?;
-        let entry: Entry = serde_json::from_slice(&bytes)
-            .map_err(|e| Error::new(ErrorKind::Corrupt, format!("The erasure ledger entry {path} cannot be read.")).because(e))?;
+        let entry: Entry = serde_json::from_slice(&bytes).map_err(|e| {
+            Error::new(ErrorKind::Corrupt, format!("The erasure ledger entry {path} cannot be read.")).because(e)
+        })?;
         entries.push(entry);
     }
     entries.sort_by_key(|e| e.requested_at);

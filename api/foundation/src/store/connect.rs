@@ -59,8 +59,8 @@ pub async fn connect_as_owner(settings: &StoreSettings) -> Result<(DatabaseConne
 async fn connect_sqlite(settings: &StoreSettings) -> Result<Connected> {
     let data = sqlite_options(&settings.url)?.journal_mode(SqliteJournalMode::Wal);
     // A rollback journal that is truncated leaves no old key behind, as a write-ahead log would until its checkpoint.
-    let keys = sqlite_options(&format!("sqlite:{}", settings.key_store.display()))?
-        .journal_mode(SqliteJournalMode::Truncate);
+    let keys =
+        sqlite_options(&format!("sqlite:{}", settings.key_store.display()))?.journal_mode(SqliteJournalMode::Truncate);
     let pool = |size: u32| SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(30));
     let writer = pool(1).connect_with(data.clone()).await.map_err(unreachable_database)?;
     let reader = pool(settings.max_connections).connect_with(data).await.map_err(unreachable_database)?;

@@ -36,7 +36,9 @@ pub async fn refuse_without_isolation(db: &DatabaseConnection) -> Result<()> {
     for table in &tables {
         let table_name: String = table.try_get("", "name")?;
         if !table.try_get::<bool>("", "forced")? {
-            return refuse(format!("Table {table_name} lacks forced row-level security. Run `consigne migrate` as the owner."));
+            return refuse(format!(
+                "Table {table_name} lacks forced row-level security. Run `consigne migrate` as the owner."
+            ));
         }
         if table.try_get::<bool>("", "owned")? {
             return refuse(format!("The application role {name} owns table {table_name}. Migrate as another role."));

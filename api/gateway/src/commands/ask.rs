@@ -74,7 +74,8 @@ impl Visitor {
     /// The gateway's refusal.
     pub async fn ask(&self, question: &str) -> Result<Value> {
         println!("\n> {question}\n");
-        let seen = self.client.call("query($id: ID!) { chat(id: $id) { lastEvent } }", json!({ "id": self.chat })).await?;
+        let seen =
+            self.client.call("query($id: ID!) { chat(id: $id) { lastEvent } }", json!({ "id": self.chat })).await?;
         let after = seen["chat"]["lastEvent"].as_i64().unwrap_or(0);
         self.client
             .change(
@@ -84,7 +85,11 @@ impl Visitor {
             )
             .await?;
         let mut answer = Value::Null;
-        self.client.listen(EVENTS, json!({ "chat": self.chat, "after": after }), |data| print_event(&data["chatEvents"], &mut answer)).await?;
+        self.client
+            .listen(EVENTS, json!({ "chat": self.chat, "after": after }), |data| {
+                print_event(&data["chatEvents"], &mut answer)
+            })
+            .await?;
         print_end(&answer);
         Ok(answer)
     }

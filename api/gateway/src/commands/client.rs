@@ -50,6 +50,10 @@ pub struct Connected {
 ///
 /// # Errors
 /// A sentence that says what is missing.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a client of our own API, as a front end is one; no plugin's data goes out here"
+)]
 pub async fn connect(args: ClientArgs) -> Result<Connected> {
     let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(600)).build()?;
     let answers = http.get(format!("{}/healthz", args.url)).timeout(Duration::from_secs(2)).send().await.is_ok();
@@ -76,7 +80,8 @@ pub async fn connect(args: ClientArgs) -> Result<Connected> {
 
 async fn key_from_here(config: &Config) -> Result<String> {
     let store = Store::open(&config.data.store(), config.data.root_key()?, Clock::system()).await?;
-    let key = operator::create_key(&store, operator::first_workspace(&store).await?, "Command", Some(KEY_LIVES)).await?;
+    let key =
+        operator::create_key(&store, operator::first_workspace(&store).await?, "Command", Some(KEY_LIVES)).await?;
     store.close().await?;
     Ok(key.expose().to_owned())
 }
@@ -115,7 +120,9 @@ impl Client {
         let errors = payload["userErrors"].take();
         match errors.as_array().filter(|errors| !errors.is_empty()) {
             None => Ok(payload),
-            Some(errors) => bail!("{}", errors.iter().filter_map(|e| e["message"].as_str()).collect::<Vec<_>>().join("; ")),
+            Some(errors) => {
+                bail!("{}", errors.iter().filter_map(|e| e["message"].as_str()).collect::<Vec<_>>().join("; "))
+            }
         }
     }
 
@@ -125,7 +132,8 @@ impl Client {
     /// The gateway's refusal.
     pub async fn send_file(&self, upload: &Value, bytes: Vec<u8>) -> Result<()> {
         let id = upload["id"].as_str().context("an upload without an id")?;
-        let response = self.http.put(format!("{}/uploads/{id}", self.url)).bearer_auth(&self.token).body(bytes).send().await?;
+        let response =
+            self.http.put(format!("{}/uploads/{id}", self.url)).bearer_auth(&self.token).body(bytes).send().await?;
         if !response.status().is_success() {
             bail!("the upload was refused with status {}", response.status());
         }
@@ -174,7 +182,8 @@ impl Client {
 
 /// The result that an event carries; comments and the end carry none.
 fn next_of(event: &str) -> Result<Option<Value>> {
-    let is_next = event.lines().any(|line| line.trim_start_matches("event:").trim() == "next" && line.starts_with("event:"));
+    let is_next =
+        event.lines().any(|line| line.trim_start_matches("event:").trim() == "next" && line.starts_with("event:"));
     let data: String = event.lines().filter_map(|line| line.strip_prefix("data:")).collect();
     if !is_next { Ok(None) } else { Ok(Some(serde_json::from_str(data.trim())?)) }
 }

@@ -113,13 +113,16 @@ async fn load(client: &Client, folder: &Path, files: &[PathBuf]) -> Result<usize
         progress(&documents, files.len(), &watch);
     }
     loop {
-        let waiting: Vec<String> = documents.iter().filter(|(_, d)| d["state"] == "PENDING").map(|(id, _)| id.clone()).collect();
+        let waiting: Vec<String> =
+            documents.iter().filter(|(_, d)| d["state"] == "PENDING").map(|(id, _)| id.clone()).collect();
         progress(&documents, files.len(), &watch);
         if waiting.is_empty() {
             break;
         }
         for id in waiting.iter().take(25) {
-            let data = client.call(&format!("query($id: ID!) {{ document(id: $id) {{ {DOCUMENT} }} }}"), json!({ "id": id })).await?;
+            let data = client
+                .call(&format!("query($id: ID!) {{ document(id: $id) {{ {DOCUMENT} }} }}"), json!({ "id": id }))
+                .await?;
             documents.insert(id.clone(), data["document"].clone());
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -127,7 +130,11 @@ async fn load(client: &Client, folder: &Path, files: &[PathBuf]) -> Result<usize
     println!();
     let failed: Vec<&Value> = documents.values().filter(|d| d["state"] == "FAILED").collect();
     for document in &failed {
-        println!("  failed: {}: {}", document["fileName"].as_str().unwrap_or("?"), document["failure"]["message"].as_str().unwrap_or("?"));
+        println!(
+            "  failed: {}: {}",
+            document["fileName"].as_str().unwrap_or("?"),
+            document["failure"]["message"].as_str().unwrap_or("?")
+        );
     }
     let sum = |field: &str| documents.values().filter_map(|d| d[field].as_i64()).sum::<i64>();
     println!(
@@ -217,12 +224,16 @@ async fn erase(client: &Client, subject: &str) -> Result<bool> {
     let certificate = erasure["certificate"].as_str().context("the erasure has no certificate")?;
     println!("\n{certificate}\n");
     let keys = client.keys().await?;
-    let claims = signing::verify_offline(certificate, &keys).map_err(|e| anyhow::anyhow!("the certificate does not verify: {e}"))?;
+    let claims = signing::verify_offline(certificate, &keys)
+        .map_err(|e| anyhow::anyhow!("the certificate does not verify: {e}"))?;
     println!("{}", serde_json::to_string_pretty(&claims)?);
     let middle = certificate.len() / 2;
     let flipped = if certificate.as_bytes()[middle] == b'A' { "B" } else { "A" };
     let forged = format!("{}{flipped}{}", &certificate[..middle], &certificate[middle + 1..]);
     let is_forgery_found = signing::verify_offline(&forged, &keys).is_err();
-    println!("\nThe certificate verifies offline; with one byte flipped it {}.", if is_forgery_found { "does not" } else { "STILL DOES" });
+    println!(
+        "\nThe certificate verifies offline; with one byte flipped it {}.",
+        if is_forgery_found { "does not" } else { "STILL DOES" }
+    );
     Ok(is_forgery_found)
 }

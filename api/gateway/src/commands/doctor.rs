@@ -17,21 +17,40 @@ const NOT_BEFORE: Timestamp = Timestamp(1_793_000_000_000);
 /// None of its own; what is wrong is printed.
 pub async fn doctor(config: Config) -> Result<ExitCode> {
     let mut report = Report { is_well: true };
-    report.check("data folder", std::fs::create_dir_all(&config.data.data_dir).map(|()| config.data.data_dir.display().to_string()), "make it writable, or set CONSIGNE_DATA_DIR");
-    let root = report.check("root key", config.data.root_key(), "give the key this data was made with, in CONSIGNE_ROOT_KEY_FILE, mode 0600");
+    report.check(
+        "data folder",
+        std::fs::create_dir_all(&config.data.data_dir).map(|()| config.data.data_dir.display().to_string()),
+        "make it writable, or set CONSIGNE_DATA_DIR",
+    );
+    let root = report.check(
+        "root key",
+        config.data.root_key(),
+        "give the key this data was made with, in CONSIGNE_ROOT_KEY_FILE, mode 0600",
+    );
     let store = match root {
         Some(root) => {
             let store = Store::open(&config.data.store(), root, Clock::system()).await;
-            report.check("database", store, "check CONSIGNE_DATABASE_URL; on Postgres run `consigne migrate` as the owner")
+            report.check(
+                "database",
+                store,
+                "check CONSIGNE_DATABASE_URL; on Postgres run `consigne migrate` as the owner",
+            )
         }
         None => None,
     };
     if let Some(store) = &store {
-        let pending = consigne_migrations::pending(store.connection_for_migrations()).await.map_err(anyhow::Error::from);
-        let pending = pending.and_then(|names| if names.is_empty() { Ok("none pending") } else { Err(anyhow::anyhow!("pending: {}", names.join(", "))) });
+        let pending =
+            consigne_migrations::pending(store.connection_for_migrations()).await.map_err(anyhow::Error::from);
+        let pending = pending.and_then(|names| {
+            if names.is_empty() { Ok("none pending") } else { Err(anyhow::anyhow!("pending: {}", names.join(", "))) }
+        });
         let migrated = report.check("migrations", pending, "run `consigne migrate`").is_some();
         if migrated {
-            report.check("root key and data", store.vault().doctor().await.map(|()| "the key opens what is stored"), "give the root key this data was made with");
+            report.check(
+                "root key and data",
+                store.vault().doctor().await.map(|()| "the key opens what is stored"),
+                "give the root key this data was made with",
+            );
         }
     }
     let blobs = match config.data.blobs().and_then(|settings| Blobs::open(&settings)) {
@@ -39,7 +58,11 @@ pub async fn doctor(config: Config) -> Result<ExitCode> {
         Err(error) => Err(error),
     };
     report.check("file store", blobs.map(|()| "reachable"), "check the folder or the bucket's settings");
-    report.check("embedding model", embed(&config).await, "run `make parts`, or set CONSIGNE_PARTS_DIR and ORT_DYLIB_PATH");
+    report.check(
+        "embedding model",
+        embed(&config).await,
+        "run `make parts`, or set CONSIGNE_PARTS_DIR and ORT_DYLIB_PATH",
+    );
     let now = Clock::system().now();
     let clock = if now >= NOT_BEFORE { Ok(now.rfc3339()) } else { Err(anyhow::anyhow!("it says {}", now.rfc3339())) };
     report.check("clock", clock, "set the machine's clock: tokens and deadlines depend on it");

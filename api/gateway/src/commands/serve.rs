@@ -24,8 +24,10 @@ const OWNER: &str = "owner@consigne.localhost";
 /// A sentence that says what is missing and how to mend it.
 pub async fn serve(config: Config, parts: Parts) -> Result<()> {
     let has_playground = !config.server.production;
+    println!("Opening the database, the keys and the plugins.");
     let app = App::build(config, Clock::system()).await?;
     let first = if parts == Parts::WorkerAlone { None } else { first_start(&app.services.store).await? };
+    println!("Loading the embedding model.");
     app.warm().await?;
     let running = app.start(parts).await?;
     if parts != Parts::WorkerAlone {

@@ -50,7 +50,10 @@ pub struct DataConfig {
 impl DataConfig {
     /// The database's settings.
     pub fn store(&self) -> StoreSettings {
-        let url = self.database_url.clone().unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("consigne.db").display()));
+        let url = self
+            .database_url
+            .clone()
+            .unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("consigne.db").display()));
         StoreSettings { url, key_store: self.data_dir.join("keys.db"), max_connections: self.database_connections }
     }
 
@@ -76,7 +79,8 @@ impl DataConfig {
     /// `Misconfigured` where a bucket lacks its keys.
     pub fn blobs(&self) -> Result<BlobSettings> {
         let Some(bucket) = &self.s3_bucket else { return Ok(BlobSettings::Folder(self.data_dir.join("blobs"))) };
-        let missing = |name: &str| Error::new(ErrorKind::Misconfigured, format!("A bucket is set, so {name} has to be set too."));
+        let missing =
+            |name: &str| Error::new(ErrorKind::Misconfigured, format!("A bucket is set, so {name} has to be set too."));
         Ok(BlobSettings::S3 {
             bucket: bucket.clone(),
             region: self.s3_region.clone(),

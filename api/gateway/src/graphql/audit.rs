@@ -79,9 +79,12 @@ impl AuditQuery {
             audit::Verdict::Intact { entries } => {
                 AuditVerdict { is_intact: true, entries: number(entries), broken_at: None, why: None }
             }
-            audit::Verdict::Broken { seq, why } => {
-                AuditVerdict { is_intact: false, entries: number(seq), broken_at: Some(number(seq)), why: Some(why.to_string()) }
-            }
+            audit::Verdict::Broken { seq, why } => AuditVerdict {
+                is_intact: false,
+                entries: number(seq),
+                broken_at: Some(number(seq)),
+                why: Some(why.to_string()),
+            },
         })
     }
 }

@@ -1,6 +1,9 @@
 //! Chats: asking, answers, citations, and what happens while they are made.
 
-use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, Result, SimpleObject, Subscription, Union, dataloader::DataLoader};
+use async_graphql::{
+    ComplexObject, Context, Enum, ID, InputObject, Object, Result, SimpleObject, Subscription, Union,
+    dataloader::DataLoader,
+};
 use consigne_assistant::chats::{self, ask, citations, events, live};
 use consigne_foundation::{
     Permission,
@@ -212,7 +215,8 @@ impl Answer {
     /// What it rests on, by number; each was found in a stored passage.
     async fn citations(&self, ctx: &Context<'_>) -> Result<Vec<Citation>> {
         let scope = ctx.somebody()?;
-        let found = citations::of_answer(&scope, ctx.store(), AnswerId::parse_or_unknown(&self.id)).await.map_err(refuse)?;
+        let found =
+            citations::of_answer(&scope, ctx.store(), AnswerId::parse_or_unknown(&self.id)).await.map_err(refuse)?;
         Ok(found.into_iter().map(Citation::from).collect())
     }
 }
@@ -437,7 +441,11 @@ impl ChatSubscription {
 }
 
 impl ChatEvent {
-    async fn of(scope: &consigne_foundation::Scope, store: &consigne_foundation::store::Store, event: events::ChatEvent) -> Result<Self> {
+    async fn of(
+        scope: &consigne_foundation::Scope,
+        store: &consigne_foundation::store::Store,
+        event: events::ChatEvent,
+    ) -> Result<Self> {
         let (seq, at) = (i32::try_from(event.seq).unwrap_or(i32::MAX), DateTime(event.at));
         let answer = async |id| look_up(chats::get_answer(scope, store, id).await).map(|a| a.map(Answer::from));
         Ok(match event.what {
@@ -451,8 +459,12 @@ impl ChatEvent {
             events::Happening::AnswerDelta(id, text) => {
                 Self::AnswerDelta(AnswerDelta { seq, at, answer_id: id.to_string().into(), text })
             }
-            events::Happening::AnswerCompleted(id) => Self::AnswerCompleted(AnswerCompleted { seq, at, answer: answer(id).await? }),
-            events::Happening::AnswerFailed(id) => Self::AnswerFailed(AnswerFailed { seq, at, answer: answer(id).await? }),
+            events::Happening::AnswerCompleted(id) => {
+                Self::AnswerCompleted(AnswerCompleted { seq, at, answer: answer(id).await? })
+            }
+            events::Happening::AnswerFailed(id) => {
+                Self::AnswerFailed(AnswerFailed { seq, at, answer: answer(id).await? })
+            }
         })
     }
 }

@@ -77,7 +77,8 @@ impl Executor for SchemaExecutor {
             Actor::Visitor { visitor, .. } => visitor.0.as_u128(),
             Actor::Duty(_) => 0,
         };
-        let ended = ended(self.store.clone(), notices, authorization.unwrap_or_default().to_owned(), somebody.expires_at);
+        let ended =
+            ended(self.store.clone(), notices, authorization.unwrap_or_default().to_owned(), somebody.expires_at);
         Ok(Caller::new(class, key, Arc::new(Asking { scope: Some(somebody.scope), origin })).until(ended))
     }
 

@@ -329,14 +329,22 @@ impl IdentityMutation {
     }
 
     /// Lets a visitor in from a page of the customer's site. The page's `Origin` has to be on the key's list.
-    async fn start_visitor_session(&self, ctx: &Context<'_>, input: StartVisitorSessionInput) -> Result<VisitorSessionPayload> {
+    async fn start_visitor_session(
+        &self,
+        ctx: &Context<'_>,
+        input: StartVisitorSessionInput,
+    ) -> Result<VisitorSessionPayload> {
         let earlier = input.visitor_token.as_deref();
         let started = visitors::start(ctx.store(), &input.publishable_key, ctx.origin(), earlier).await;
         VisitorSessionPayload::of(started)
     }
 
     /// Lets a visitor in from the customer's own server.
-    async fn create_visitor_token(&self, ctx: &Context<'_>, input: CreateVisitorTokenInput) -> Result<VisitorSessionPayload> {
+    async fn create_visitor_token(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateVisitorTokenInput,
+    ) -> Result<VisitorSessionPayload> {
         let scope = ctx.scope(Permission::VisitorsWrite)?;
         let assistant = AssistantId::parse_or_unknown(&input.assistant_id);
         if let Err(unknown) = assistants::require_known(&scope, ctx.store(), assistant).await {
@@ -350,12 +358,17 @@ impl IdentityMutation {
     async fn create_api_key(&self, ctx: &Context<'_>, input: CreateApiKeyInput) -> Result<CreateApiKeyPayload> {
         let scope = ctx.scope(Permission::KeysWrite)?;
         let permissions = input.permissions.into_iter().map(Permission::from).collect();
-        let new = api_keys::NewApiKey::Secret { name: input.name, permissions, expires_at: input.expires_at.map(|at| at.0) };
+        let new =
+            api_keys::NewApiKey::Secret { name: input.name, permissions, expires_at: input.expires_at.map(|at| at.0) };
         CreateApiKeyPayload::of(api_keys::create(&scope, ctx.store(), new).await)
     }
 
     /// Makes a publishable key for pages of the customer's site.
-    async fn create_publishable_key(&self, ctx: &Context<'_>, input: CreatePublishableKeyInput) -> Result<CreateApiKeyPayload> {
+    async fn create_publishable_key(
+        &self,
+        ctx: &Context<'_>,
+        input: CreatePublishableKeyInput,
+    ) -> Result<CreateApiKeyPayload> {
         let scope = ctx.scope(Permission::KeysWrite)?;
         let assistant = AssistantId::parse_or_unknown(&input.assistant_id);
         if let Err(unknown) = assistants::require_known(&scope, ctx.store(), assistant).await {
@@ -424,7 +437,9 @@ impl VisitorSessionPayload {
 }
 
 impl CreateApiKeyPayload {
-    fn of(result: consigne_foundation::Result<(api_keys::ApiKey, consigne_foundation::identity::SecretText)>) -> Result<Self> {
+    fn of(
+        result: consigne_foundation::Result<(api_keys::ApiKey, consigne_foundation::identity::SecretText)>,
+    ) -> Result<Self> {
         let (created, user_errors) = split(result)?;
         let (api_key, secret) = created.map(|(key, text)| (ApiKey::from(key), text.expose().to_owned())).unzip();
         Ok(Self { api_key, secret, user_errors })

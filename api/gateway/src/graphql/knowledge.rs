@@ -250,7 +250,8 @@ impl KnowledgeQuery {
         let scope = ctx.scope(Permission::KnowledgeRead)?;
         let limit = first.unwrap_or(10).clamp(1, 50).unsigned_abs() as usize;
         let spoken = language::detect(&question);
-        let found = search::search(&scope, &ctx.services().knowledge, &question, spoken, limit).await.map_err(refuse)?;
+        let found =
+            search::search(&scope, &ctx.services().knowledge, &question, spoken, limit).await.map_err(refuse)?;
         Ok(found.into_iter().map(FoundPassage::from).collect())
     }
 }
@@ -287,7 +288,9 @@ impl KnowledgeMutation {
         let scope = ctx.scope(Permission::KnowledgeWrite)?;
         let replaces = input.replaces_document_id.as_ref().map(|id| DocumentId::parse_or_unknown(id));
         let knowledge = &ctx.services().knowledge;
-        DocumentPayload::of(uploads::add_text(&scope, knowledge, &input.title, &input.media_type, input.text, replaces).await)
+        DocumentPayload::of(
+            uploads::add_text(&scope, knowledge, &input.title, &input.media_type, input.text, replaces).await,
+        )
     }
 
     /// Deletes a document. Its passages, vectors and file are gone when this answers without an error.

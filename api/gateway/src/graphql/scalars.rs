@@ -13,8 +13,10 @@ pub struct DateTime(pub Timestamp);
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InputValueError::custom("not a moment as RFC 3339 writes it"))?;
-        let millis = i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).map_err(|_| InputValueError::custom("too far away"))?;
+        let moment = OffsetDateTime::parse(text, &Rfc3339)
+            .map_err(|_| InputValueError::custom("not a moment as RFC 3339 writes it"))?;
+        let millis = i64::try_from(moment.unix_timestamp_nanos() / 1_000_000)
+            .map_err(|_| InputValueError::custom("too far away"))?;
         Ok(Self(Timestamp(millis)))
     }
 

@@ -162,11 +162,16 @@ impl WorkspaceQuery {
     }
 
     /// An assistant; a visitor sees the one their token is bound to. Null where it is unknown.
-    async fn assistant(&self, ctx: &Context<'_>, #[graphql(desc = "The assistant.")] id: ID) -> Result<Option<Assistant>> {
+    async fn assistant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The assistant.")] id: ID,
+    ) -> Result<Option<Assistant>> {
         let scope = ctx.somebody()?;
         let found = assistants::get(&scope, ctx.store(), AssistantId::parse_or_unknown(&id)).await;
         let is_visitor = scope.subject().is_some();
-        Ok(look_up(found)?.map(|a| Assistant { policy: (!is_visitor).then(|| AnswerPolicy::of(&a)), ..Assistant::from(a) }))
+        Ok(look_up(found)?
+            .map(|a| Assistant { policy: (!is_visitor).then(|| AnswerPolicy::of(&a)), ..Assistant::from(a) }))
     }
 }
 
@@ -180,7 +185,9 @@ impl WorkspaceMutation {
     async fn create_workspace(&self, ctx: &Context<'_>, input: CreateWorkspaceInput) -> Result<WorkspacePayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let made = match scope.actor() {
-            Actor::Member { account, .. } => workspaces::create(ctx.store(), &input.name, &input.languages, account).await,
+            Actor::Member { account, .. } => {
+                workspaces::create(ctx.store(), &input.name, &input.languages, account).await
+            }
             _ => Err(Error::new(ErrorKind::Forbidden, "Only a member makes a workspace.")),
         };
         let (workspace, user_errors) = split(made)?;

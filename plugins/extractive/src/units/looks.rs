@@ -32,9 +32,10 @@ impl Fence {
 
 /// Whether a passage was cut out of the middle of a code block: its first fence closes what it does not open.
 pub(super) fn starts_inside_code(lines: &[&str]) -> bool {
-    let fences: Vec<&str> = lines.iter().map(|line| line.trim()).filter(|line| Fence::opening(line).is_some()).collect();
+    let fences: Vec<&str> =
+        lines.iter().map(|line| line.trim()).filter(|line| Fence::opening(line).is_some()).collect();
     let first_is_bare = fences.first().is_some_and(|fence| *fence == "```");
-    if fences.len() % 2 == 0 || !first_is_bare {
+    if fences.len().is_multiple_of(2) || !first_is_bare {
         return false;
     }
     let before: Vec<&str> = lines.iter().copied().take_while(|line| Fence::opening(line).is_none()).collect();
@@ -51,7 +52,7 @@ pub(super) fn looks_like_code(lines: &[&str], led: bool) -> bool {
     match lines {
         _ if has_other_marks && !led => false,
         [line] => is_code_line(line) || (led && is_terse(line.trim())),
-        _ if lines.iter().all(|line| item_of(line.trim()).is_some()) => false,
+        [first, ..] if item_of(first.trim()).is_some() => false,
         _ => is_mostly_code(lines),
     }
 }
@@ -64,14 +65,54 @@ fn is_mostly_code(lines: &[&str]) -> bool {
 
 /// What a line of a program or of a terminal begins with.
 const CODE_STARTS: &[&str] = &[
-    "$ ", ">>> ", "@", "├", "└", "│", "{", "}", "</", "<?", "[[", "from ", "import ", "def ", "class ", "return ", "async ", "await ",
-    "const ", "let ", "var ", "function ", "public ", "private ", "pip ", "npm ", "uv ", "curl ", "sudo ", "docker ", "git ", "export ",
-    "SELECT ", "INSERT ", "CREATE ", "FROM ", "RUN ", "COPY ", "CMD ", "#include", "#!/", "//", "/*",
+    "$ ",
+    ">>> ",
+    "@",
+    "├",
+    "└",
+    "│",
+    "{",
+    "}",
+    "</",
+    "<?",
+    "[[",
+    "from ",
+    "import ",
+    "def ",
+    "class ",
+    "return ",
+    "async ",
+    "await ",
+    "const ",
+    "let ",
+    "var ",
+    "function ",
+    "public ",
+    "private ",
+    "pip ",
+    "npm ",
+    "uv ",
+    "curl ",
+    "sudo ",
+    "docker ",
+    "git ",
+    "export ",
+    "SELECT ",
+    "INSERT ",
+    "CREATE ",
+    "FROM ",
+    "RUN ",
+    "COPY ",
+    "CMD ",
+    "#include",
+    "#!/",
+    "//",
+    "/*",
 ];
 
 fn is_code_line(line: &str) -> bool {
     let text = line.trim();
-    if text.is_empty() || ends_like_prose(text) && !text.starts_with("$ ") {
+    if text.is_empty() || is_furniture(text) || (ends_like_prose(text) && !text.starts_with("$ ")) {
         return false;
     }
     let words = text.split_whitespace().count();
@@ -81,7 +122,11 @@ fn is_code_line(line: &str) -> bool {
     let signs = [" = ", " == ", "->", "=>", "::", "();", "={", "</", "/>", " := ", "&&", "--"];
     let symbols = text.chars().filter(|c| !c.is_alphanumeric() && !c.is_whitespace()).count();
     let is_dense = symbols * 4 > text.chars().count() && !text.ends_with(':');
-    is_indented || starts || (ends && words <= 12) || (is_dense && words <= 12) || (words <= 12 && signs.iter().any(|sign| text.contains(sign)))
+    is_indented
+        || starts
+        || (ends && words <= 12)
+        || (is_dense && words <= 12)
+        || (words <= 12 && signs.iter().any(|sign| text.contains(sign)))
 }
 
 /// Behind a colon: an address, a path, a command, a value.
@@ -129,7 +174,8 @@ pub(super) fn underlines(text: &str) -> bool {
 
 /// The text of a list item. A numbered one keeps its number, which may be what is asked for.
 pub(super) fn item_of(text: &str) -> Option<&str> {
-    if let Some(item) = ["- ", "* ", "+ ", "• ", "– ", "‣ ", "◦ "].iter().find_map(|mark| text.strip_prefix(mark)) {
+    if let Some(item) = ["- ", "* ", "+ ", "• ", "– ", "‣ ", "◦ "].iter().find_map(|mark| text.strip_prefix(mark))
+    {
         return Some(item.trim_start_matches("[ ] ").trim_start_matches("[x] ").trim());
     }
     let digits = text.chars().take_while(char::is_ascii_digit).count();

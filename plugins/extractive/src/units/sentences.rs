@@ -4,10 +4,10 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// Endings after which a sentence goes on, lower case, without the last full stop.
 const ABBREVIATIONS: &[&str] = &[
-    "e.g", "i.e", "cf", "vs", "mr", "mrs", "ms", "dr", "prof", "st", "no", "nos", "fig", "vol", "approx", "dept", "z.b", "z. b",
-    "d.h", "d. h", "u.a", "u. a", "bzw", "ca", "nr", "vgl", "evtl", "ggf", "inkl", "abs", "art", "bspw", "sog", "str", "tel",
-    "p. ex", "p.ex", "par ex", "mme", "mlle", "env", "chap", "pp", "p. ej", "p.ej", "ej", "sr", "sra", "srta", "ud", "uds", "núm",
-    "pág", "av", "aprox",
+    "e.g", "i.e", "cf", "vs", "mr", "mrs", "ms", "dr", "prof", "st", "no", "nos", "fig", "vol", "approx", "dept",
+    "z.b", "z. b", "d.h", "d. h", "u.a", "u. a", "bzw", "ca", "nr", "vgl", "evtl", "ggf", "inkl", "abs", "art", "bspw",
+    "sog", "str", "tel", "p. ex", "p.ex", "par ex", "mme", "mlle", "env", "chap", "pp", "p. ej", "p.ej", "ej", "sr",
+    "sra", "srta", "ud", "uds", "núm", "pág", "av", "aprox",
 ];
 
 /// Sentences by the rules of Unicode (UAX #29), without the breaks these make after abbreviations, ordinals and
@@ -32,10 +32,12 @@ fn goes_on(sentence: &str) -> bool {
     let Some(words) = sentence.trim_end().strip_suffix('.') else { return false };
     let lower = words.to_lowercase();
     let ends_with = |abbreviation: &&str| {
-        lower.strip_suffix(*abbreviation).is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '.'))
+        lower
+            .strip_suffix(*abbreviation)
+            .is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '.'))
     };
     let last = words.rsplit([' ', '(']).next().unwrap_or_default();
-    let is_initial = last.chars().count() == 1 && last.chars().all(char::is_uppercase);
+    let is_initial = last.chars().count() == 1 && last.chars().all(char::is_alphabetic);
     let is_ordinal = !last.is_empty() && last.len() <= 2 && last.chars().all(|c| c.is_ascii_digit());
     is_initial || is_ordinal || ABBREVIATIONS.iter().any(ends_with)
 }

@@ -19,7 +19,8 @@ async fn the_sentence_that_answers_is_quoted_with_the_number_of_its_passage() {
 
 #[tokio::test]
 async fn a_question_beside_the_knowledge_is_not_answered() {
-    let deltas = ask("When does the aquarium of Lisbon open?").among(CANCELLING).among(SHIPPING).deltas().await.unwrap();
+    let deltas =
+        ask("When does the aquarium of Lisbon open?").among(CANCELLING).among(SHIPPING).deltas().await.unwrap();
     assert_eq!(deltas, [ChatDelta::NotInKnowledge]);
 }
 
@@ -50,7 +51,8 @@ async fn a_passage_in_the_language_of_the_question_comes_before_its_translation(
 
 #[tokio::test]
 async fn a_passage_in_another_language_answers_where_there_is_no_other() {
-    let answer = ask("Wie kündige ich den Vertrag zum Ende des Monats?").in_language("de").among(CANCELLING).answer().await;
+    let answer =
+        ask("Wie kündige ich den Vertrag zum Ende des Monats?").in_language("de").among(CANCELLING).answer().await;
     assert_eq!(answer.as_deref(), Some("You can cancel your contract at the end of every month. [1]"));
 }
 
@@ -77,15 +79,21 @@ async fn two_passages_are_two_quotes_with_their_own_numbers() {
 #[tokio::test]
 async fn what_two_overlapping_passages_share_is_quoted_once() {
     let sentence = "You can cancel your contract at the end of every month.";
-    let answer = ask("How do I cancel my contract?").among(sentence).among(&format!("{sentence} Parcels go out daily.")).answer().await;
+    let answer = ask("How do I cancel my contract?")
+        .among(sentence)
+        .among(&format!("{sentence} Parcels go out daily."))
+        .answer()
+        .await;
     assert_eq!(answer.as_deref(), Some(format!("{sentence} [1]").as_str()));
 }
 
 #[tokio::test]
 async fn of_a_list_of_questions_the_answer_is_quoted_and_not_the_question() {
-    let in_text = ask("Can I cancel my contract?").among("Can I cancel my contract? Yes, by the end of the month. Is there parking? No.");
+    let in_text = ask("Can I cancel my contract?")
+        .among("Can I cancel my contract? Yes, by the end of the month. Is there parking? No.");
     assert_eq!(in_text.answer().await.as_deref(), Some("Yes, by the end of the month. [1]"));
-    let as_heading = ask("Can I cancel my contract?").under("Help > Can I cancel my contract?", "en", "Yes, by letter.");
+    let as_heading =
+        ask("Can I cancel my contract?").under("Help > Can I cancel my contract?", "en", "Yes, by letter.");
     assert_eq!(as_heading.answer().await.as_deref(), Some("Yes, by letter. [1]"));
 }
 
@@ -105,7 +113,10 @@ async fn the_answer_comes_in_pieces_that_together_are_the_answer() {
     let deltas = visitor().deltas().await.unwrap();
     assert!(deltas.len() >= 3, "{} pieces", deltas.len());
     assert!(deltas.iter().all(|delta| matches!(delta, ChatDelta::Text(text) if text.split_whitespace().count() <= 4)));
-    assert_eq!(visitor().answer().await.as_deref(), Some("You can cancel your contract at the end of every month. [1]"));
+    assert_eq!(
+        visitor().answer().await.as_deref(),
+        Some("You can cancel your contract at the end of every month. [1]")
+    );
 }
 
 #[tokio::test]

@@ -11,7 +11,8 @@ async fn settings_are_optional_and_checked() {
     for fine in [json!({}), Value::Null, json!({ "maxSentences": 1 }), json!({ "maxSentences": 4 })] {
         assert!(open(fine).await.is_ok());
     }
-    for wrong in [json!({ "maxSentences": 0 }), json!({ "maxSentences": 5 }), json!({ "max_sentences": 2 }), json!([])] {
+    for wrong in [json!({ "maxSentences": 0 }), json!({ "maxSentences": 5 }), json!({ "max_sentences": 2 }), json!([])]
+    {
         assert_eq!(open(wrong).await.err().map(|error| error.kind), Some(PluginErrorKind::Misconfigured));
     }
 }
@@ -29,7 +30,8 @@ fn it_works_inside_this_installation_on_knowledge_and_conversation() {
 
 #[test]
 fn the_schema_of_the_settings_knows_their_range() {
-    let schema = &Extractive::new().manifest().settings_schema;
+    let plugin = Extractive::new();
+    let schema = &plugin.manifest().settings_schema;
     let field = &schema["properties"]["maxSentences"];
     assert_eq!((&field["minimum"], &field["maximum"]), (&json!(1), &json!(4)));
     assert_eq!(schema["additionalProperties"], json!(false));

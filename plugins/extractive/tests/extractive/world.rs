@@ -47,10 +47,15 @@ impl WordEmbedder {
 
     fn vector(text: &str) -> Vec<f32> {
         let mut vector = vec![0.0; DIMENSIONS];
-        for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 3 || *word == "end") {
+        for word in text
+            .to_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| word.chars().count() > 3 || *word == "end")
+        {
             let meaning = MEANINGS.iter().find(|words| words.contains(&word)).map_or(word, |words| words[0]);
             let start: String = meaning.chars().take(5).collect();
-            let bucket = start.bytes().fold(7_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(usize::from(byte)));
+            let bucket =
+                start.bytes().fold(7_usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(usize::from(byte)));
             vector[bucket % DIMENSIONS] = 1.0;
         }
         let length = vector.iter().sum::<f32>().sqrt().max(1.0);

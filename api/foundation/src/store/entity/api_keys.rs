@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{clock::Timestamp, id::{ApiKeyId, AssistantId, WorkspaceId}};
+use crate::{
+    clock::Timestamp,
+    id::{ApiKeyId, AssistantId, WorkspaceId},
+};
 
 /// A row of `api_keys`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{clock::Timestamp, id::{ErasureId, WorkspaceId}};
+use crate::{
+    clock::Timestamp,
+    id::{ErasureId, WorkspaceId},
+};
 
 /// A row of `erasure_steps`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

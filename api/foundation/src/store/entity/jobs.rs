@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{clock::Timestamp, id::{JobId, WorkspaceId}};
+use crate::{
+    clock::Timestamp,
+    id::{JobId, WorkspaceId},
+};
 
 /// A row of `jobs`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{clock::Timestamp, id::{AccountId, WorkspaceId}};
+use crate::{
+    clock::Timestamp,
+    id::{AccountId, WorkspaceId},
+};
 
 /// A row of `memberships`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{clock::Timestamp, id::{SubjectId, WorkspaceId}};
+use crate::{
+    clock::Timestamp,
+    id::{SubjectId, WorkspaceId},
+};
 
 /// A row of `subjects`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{clock::Timestamp, id::{AssistantId, SubjectId, VisitorId, WorkspaceId}};
+use crate::{
+    clock::Timestamp,
+    id::{AssistantId, SubjectId, VisitorId, WorkspaceId},
+};
 
 /// A row of `visitors`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
