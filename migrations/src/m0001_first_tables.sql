@@ -188,10 +188,9 @@ CREATE TABLE erasures (
     completed_at bigint,
     certificate_jws text,
     PRIMARY KEY (workspace_id, id),
-    UNIQUE (workspace_id, idempotency_key),
+    UNIQUE (workspace_id, subject_id),
     FOREIGN KEY (workspace_id, subject_id) REFERENCES subjects (workspace_id, id)
 );
-CREATE INDEX erasures_by_subject ON erasures (workspace_id, subject_id);
 
 CREATE TABLE erasure_steps (
     workspace_id uuid NOT NULL,
@@ -347,6 +346,7 @@ CREATE TABLE answers (
 );
 CREATE INDEX answers_by_chat ON answers (workspace_id, chat_id, id);
 CREATE INDEX answers_by_subject ON answers (workspace_id, subject_id);
+CREATE INDEX answers_by_question ON answers (workspace_id, question_id);
 CREATE INDEX answers_by_status ON answers (status, created_at);
 
 CREATE TABLE citations (
@@ -358,7 +358,7 @@ CREATE TABLE citations (
     passage_id uuid NOT NULL,
     title_sealed bytea NOT NULL,
     quote_sealed bytea NOT NULL,
-    location text,
+    location_sealed bytea,
     score double precision NOT NULL,
     PRIMARY KEY (workspace_id, answer_id, position),
     FOREIGN KEY (workspace_id, answer_id) REFERENCES answers (workspace_id, id)
@@ -378,4 +378,5 @@ CREATE TABLE chat_events (
     PRIMARY KEY (workspace_id, chat_id, seq),
     FOREIGN KEY (workspace_id, chat_id) REFERENCES chats (workspace_id, id)
 );
+CREATE INDEX chat_events_by_age ON chat_events (workspace_id, kind, created_at);
 CREATE INDEX chat_events_by_subject ON chat_events (workspace_id, subject_id);

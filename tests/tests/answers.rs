@@ -1,5 +1,7 @@
 //! A visitor asks, and gets one streamed, cited answer; or an honest no.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use consigne_tests::{
     app::TestApp,
@@ -19,6 +21,8 @@ async fn shop(app: &TestApp) -> Result<(Member, Visitor, String)> {
 }
 
 async fn answered(app: &TestApp, visitor: &Visitor, chat: &str, question: &str) -> Result<Value> {
+    // Nobody asks twice in a millisecond; the order of messages is by theirs.
+    app.advance(Duration::from_secs(20));
     let answer = visitor.ask(chat, question).await?;
     app.run_jobs().await?;
     visitor.answer(&answer).await

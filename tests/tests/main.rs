@@ -14,3 +14,7 @@ mod identity;
 mod knowledge;
 mod plugins;
 mod transport;
+
+mod clients;
+mod crash;
+mod scale;

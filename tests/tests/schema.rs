@@ -22,7 +22,6 @@ const FOR_VISITORS: &[&str] = &[
     "signIn",
     "refreshSession",
     "startVisitorSession",
-    "signOut",
     "startChat",
     "askQuestion",
     "rateAnswer",

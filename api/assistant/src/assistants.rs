@@ -5,10 +5,11 @@ use consigne_foundation::{
     audit::{self, Event},
     error::ErrorKind,
     id::AssistantId,
+    plugins::Registry,
     scope::Actor,
     store::{Store, WorkspaceTx},
 };
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::entity::assistants as table;
 
@@ -68,7 +69,12 @@ pub struct AssistantSettings {
 ///
 /// # Errors
 /// `Forbidden`, `Invalid`.
-pub async fn create(scope: &Scope, store: &Store, settings: AssistantSettings) -> Result<Assistant> {
+pub async fn create(
+    scope: &Scope,
+    store: &Store,
+    registry: &Registry,
+    settings: AssistantSettings,
+) -> Result<Assistant> {
     scope.require(Permission::WorkspaceWrite)?;
     let now = store.now();
     let mut assistant = Assistant {
@@ -86,6 +92,7 @@ pub async fn create(scope: &Scope, store: &Store, settings: AssistantSettings) -
     };
     settings.apply(&mut assistant);
     check(&assistant)?;
+    require_chat_model(scope, store, registry, &assistant.chat_model).await?;
     let tx = store.write(scope).await?;
     table::Entity::insert(row_of(scope, &assistant, now)).exec_without_returning(tx.db()).await?;
     audit::append(scope, &tx, Event::new("assistant.created").target("assistant", assistant.id.0)).await?;
@@ -100,12 +107,16 @@ pub async fn create(scope: &Scope, store: &Store, settings: AssistantSettings) -
 pub async fn configure(
     scope: &Scope,
     store: &Store,
+    registry: &Registry,
     id: AssistantId,
     settings: AssistantSettings,
 ) -> Result<Assistant> {
     scope.require(Permission::WorkspaceWrite)?;
+    if let Some(plugin) = &settings.chat_model {
+        require_chat_model(scope, store, registry, plugin).await?;
+    }
     let tx = store.write(scope).await?;
-    let mut assistant = find(&tx, id).await?;
+    let mut assistant = hold(&tx, id).await?;
     settings.apply(&mut assistant);
     check(&assistant)?;
     row_of(scope, &assistant, store.now()).update(tx.db()).await?;
@@ -121,7 +132,7 @@ pub async fn configure(
 pub async fn set_paused(scope: &Scope, store: &Store, id: AssistantId, paused: bool) -> Result<Assistant> {
     scope.require(Permission::WorkspaceWrite)?;
     let tx = store.write(scope).await?;
-    let mut assistant = find(&tx, id).await?;
+    let mut assistant = hold(&tx, id).await?;
     assistant.is_paused = paused;
     row_of(scope, &assistant, store.now()).update(tx.db()).await?;
     let action = if paused { "assistant.paused" } else { "assistant.resumed" };
@@ -171,6 +182,23 @@ pub async fn require_known(scope: &Scope, store: &Store, id: AssistantId) -> Res
 pub(crate) async fn find(tx: &WorkspaceTx, id: AssistantId) -> Result<Assistant> {
     let row = table::Entity::find_by_id((tx.workspace(), id)).one(tx.db()).await?;
     row.map(Assistant::from).ok_or_else(|| Error::not_found("assistant"))
+}
+
+/// As [`find`], to be written back: on Postgres no other writer comes between.
+async fn hold(tx: &WorkspaceTx, id: AssistantId) -> Result<Assistant> {
+    let row = table::Entity::find_by_id((tx.workspace(), id)).lock_exclusive().one(tx.db()).await?;
+    row.map(Assistant::from).ok_or_else(|| Error::not_found("assistant"))
+}
+
+/// Refuses a chat model that the workspace does not use.
+async fn require_chat_model(scope: &Scope, store: &Store, registry: &Registry, plugin: &str) -> Result<()> {
+    match registry.chat_model(scope, store, plugin).await {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Disabled) => {
+            Err(Error::invalid("chatModel", "This workspace uses no chat model of that name; enable its plugin first."))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Refuses while the assistant is paused.

@@ -16,7 +16,7 @@ pub mod prompt;
 pub mod sweep;
 
 use consigne_foundation::{
-    Error, Permission, Result, Scope, Timestamp,
+    Error, ErrorKind, Permission, Result, Scope, Timestamp,
     audit::{self, Event},
     id::{AnswerId, AssistantId, ChatId, MessageId, SubjectId},
     privacy::subjects,
@@ -139,10 +139,10 @@ pub struct Answer {
 pub async fn start(scope: &Scope, store: &Store) -> Result<Chat> {
     scope.require(Permission::ChatsAsk)?;
     let Actor::Visitor { subject, assistant, .. } = scope.actor() else {
-        return Err(Error::new(consigne_foundation::ErrorKind::Forbidden, "Only a visitor starts a chat."));
+        return Err(Error::new(ErrorKind::Forbidden, "Only a visitor starts a chat."));
     };
     let tx = store.write(scope).await?;
-    subjects::require_active(&tx, subject).await?;
+    subjects::hold_active(&tx, subject).await?;
     assistants::require_awake(&tx, assistant).await?;
     let now = store.now();
     let id = ChatId::new(store.clock());
@@ -204,6 +204,8 @@ pub async fn messages(
     after: Option<MessageId>,
     limit: u64,
 ) -> Result<Vec<Message>> {
+    get(scope, store, chat).await?;
+    record_reading(scope, store, chat).await?;
     let tx = store.read(scope).await?;
     let chat = find(scope, &tx, chat).await?;
     let key = store.vault().subject_key(scope.workspace(), chat.subject_id).await?;
@@ -240,7 +242,7 @@ pub async fn message(scope: &Scope, store: &Store, id: MessageId) -> Result<Mess
     let tx = store.read(scope).await?;
     let row = message_table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?;
     let row = row.ok_or_else(|| Error::not_found("message"))?;
-    find(scope, &tx, row.chat_id).await.map_err(|_| Error::not_found("message"))?;
+    find(scope, &tx, row.chat_id).await.map_err(|error| unseen(error, "message"))?;
     let key = store.vault().subject_key(scope.workspace(), row.subject_id).await?;
     open_message(&key, row)
 }
@@ -257,30 +259,25 @@ pub async fn get_answer(scope: &Scope, store: &Store, id: AnswerId) -> Result<An
     open_answer(&key, row, offers)
 }
 
-/// Answers of a chat, oldest first, behind `after`, at most `limit`.
+/// The last answers of a chat, oldest first, at most `limit`.
 ///
 /// # Errors
 /// `NotFound`; `SubjectErased`.
-pub async fn answers(
-    scope: &Scope,
-    store: &Store,
-    chat: ChatId,
-    after: Option<AnswerId>,
-    limit: u64,
-) -> Result<Vec<Answer>> {
+pub async fn answers(scope: &Scope, store: &Store, chat: ChatId, limit: u64) -> Result<Vec<Answer>> {
+    get(scope, store, chat).await?;
+    record_reading(scope, store, chat).await?;
     let tx = store.read(scope).await?;
     let chat = find(scope, &tx, chat).await?;
     let offers = assistants::find(&tx, chat.assistant_id).await?.offers_person;
     let key = store.vault().subject_key(scope.workspace(), chat.subject_id).await?;
-    let mut query = answer_table::Entity::find()
+    let newest_first = answer_table::Entity::find()
         .filter(answer_table::Column::WorkspaceId.eq(scope.workspace()))
         .filter(answer_table::Column::ChatId.eq(chat.id))
-        .order_by_asc(answer_table::Column::Id)
-        .limit(limit);
-    if let Some(after) = after {
-        query = query.filter(answer_table::Column::Id.gt(after));
-    }
-    query.all(tx.db()).await?.into_iter().map(|row| open_answer(&key, row, offers)).collect()
+        .order_by_desc(answer_table::Column::Id)
+        .limit(limit)
+        .all(tx.db())
+        .await?;
+    newest_first.into_iter().rev().map(|row| open_answer(&key, row, offers)).collect()
 }
 
 /// Rates an answer; rating again changes the rating.
@@ -288,7 +285,7 @@ pub async fn answers(
 /// # Errors
 /// `Forbidden`, `NotFound`.
 pub async fn rate(scope: &Scope, store: &Store, id: AnswerId, rating: Rating) -> Result<()> {
-    scope.require(Permission::ChatsAsk)?;
+    require_visitor(scope)?;
     let tx = store.write(scope).await?;
     find_answer(scope, &tx, id).await?;
     answer_table::Entity::update_many()
@@ -318,8 +315,38 @@ pub(crate) async fn find(scope: &Scope, tx: &WorkspaceTx, id: ChatId) -> Result<
 pub(crate) async fn find_answer(scope: &Scope, tx: &WorkspaceTx, id: AnswerId) -> Result<answer_table::Model> {
     let row = answer_table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?;
     let row = row.ok_or_else(|| Error::not_found("answer"))?;
-    find(scope, tx, row.chat_id).await.map_err(|_| Error::not_found("answer"))?;
+    find(scope, tx, row.chat_id).await.map_err(|error| unseen(error, "answer"))?;
     Ok(row)
+}
+
+/// As [`find`], for changing the chat: on Postgres whoever else wants to waits.
+pub(crate) async fn hold(scope: &Scope, tx: &WorkspaceTx, id: ChatId) -> Result<table::Model> {
+    let row = visible(scope)?.filter(table::Column::Id.eq(id)).lock_exclusive().one(tx.db()).await?;
+    row.ok_or_else(|| Error::not_found("chat"))
+}
+
+/// What is in a chat that may not be seen is unknown; other failures stay what they are.
+fn unseen(error: Error, what: &str) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::Forbidden => Error::not_found(what),
+        _ => error,
+    }
+}
+
+/// Only the visitor asks and rates in a chat, whoever else may read it.
+pub(crate) fn require_visitor(scope: &Scope) -> Result<SubjectId> {
+    scope.require(Permission::ChatsAsk)?;
+    scope.subject().ok_or_else(|| Error::new(ErrorKind::Forbidden, "Only a visitor does this."))
+}
+
+/// Records that somebody other than the visitor reads a chat.
+pub(crate) async fn record_reading(scope: &Scope, store: &Store, chat: ChatId) -> Result<()> {
+    if scope.subject().is_some() {
+        return Ok(());
+    }
+    let tx = store.write(scope).await?;
+    audit::append(scope, &tx, Event::new("chat.read").target("chat", chat.0)).await?;
+    tx.commit().await
 }
 
 pub(crate) fn message_place(row: &message_table::Model) -> Place {

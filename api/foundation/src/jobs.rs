@@ -13,7 +13,11 @@ pub mod runner;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter,
+    sea_query::{Expr, OnConflict},
+};
 use uuid::Uuid;
 
 pub use self::{
@@ -28,6 +32,9 @@ use crate::{
     scope::Scope,
     store::{InstanceTx, Notice, Topic, WorkspaceTx, entity::jobs},
 };
+
+/// Values that one statement may carry, well below what either database allows.
+const MOST_VALUES: usize = 1_000;
 
 /// States of a job. A job that succeeded is deleted.
 pub(crate) mod state {
@@ -65,8 +72,8 @@ impl NewJob {
     }
 }
 
-/// Enqueues a job in the transaction that made its row. While a job of the same kind and target waits, runs or is dead,
-/// nothing is added.
+/// Enqueues a job in the transaction that made its row. While a job of the same kind and target waits or runs, nothing is
+/// added; a dead one is given all its tries again.
 ///
 /// # Errors
 /// `Unavailable`.
@@ -92,10 +99,14 @@ async fn insert(tx: &InstanceTx, workspace: Option<WorkspaceId>, job: NewJob) ->
         created_at: Set(now),
         finished_at: Set(None),
     };
-    jobs::Entity::insert(row)
-        .on_conflict(OnConflict::column(jobs::Column::DedupeKey).do_nothing().to_owned())
-        .exec_without_returning(tx.db())
-        .await?;
+    let revive_dead = OnConflict::column(jobs::Column::DedupeKey)
+        .value(jobs::Column::State, Expr::value(state::READY))
+        .value(jobs::Column::Attempts, Expr::value(0))
+        .value(jobs::Column::RunAt, Expr::value(job.run_at.unwrap_or(now)))
+        .value(jobs::Column::FinishedAt, Expr::value(Option::<i64>::None))
+        .action_and_where(Expr::col((jobs::Entity, jobs::Column::State)).eq(state::DEAD))
+        .to_owned();
+    jobs::Entity::insert(row).on_conflict(revive_dead).exec_without_returning(tx.db()).await?;
     tx.notify(Notice { topic: Topic::Job, id: job.target });
     Ok(())
 }
@@ -105,13 +116,18 @@ async fn insert(tx: &InstanceTx, workspace: Option<WorkspaceId>, job: NewJob) ->
 /// # Errors
 /// `Unavailable`.
 pub async fn cancel(tx: &WorkspaceTx, kind: &str, targets: impl IntoIterator<Item = Uuid>) -> Result<u64> {
-    let gone = jobs::Entity::delete_many()
-        .filter(jobs::Column::JobWorkspaceId.eq(tx.workspace()))
-        .filter(jobs::Column::Kind.eq(kind))
-        .filter(jobs::Column::Target.is_in(targets))
-        .exec(tx.db())
-        .await?;
-    Ok(gone.rows_affected)
+    let targets: Vec<Uuid> = targets.into_iter().collect();
+    let mut gone = 0;
+    for some in targets.chunks(MOST_VALUES) {
+        let deleted = jobs::Entity::delete_many()
+            .filter(jobs::Column::JobWorkspaceId.eq(tx.workspace()))
+            .filter(jobs::Column::Kind.eq(kind))
+            .filter(jobs::Column::Target.is_in(some.iter().copied()))
+            .exec(tx.db())
+            .await?;
+        gone += deleted.rows_affected;
+    }
+    Ok(gone)
 }
 
 /// A job that a worker holds.
@@ -148,6 +164,11 @@ pub trait JobHandler: Send + Sync {
     /// Failures before a job is dead.
     fn max_attempts(&self) -> i64 {
         8
+    }
+
+    /// Whether it is tried again whatever the failure: what a person's right depends on is never left undone.
+    fn never_gives_up(&self) -> bool {
+        false
     }
 
     /// Does the job.

@@ -20,8 +20,8 @@ use std::{
 };
 
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
 pub use self::{
@@ -119,8 +119,12 @@ impl Store {
             Mode::Read => (&self.0.reader, AccessMode::ReadOnly, SqliteTransactionMode::Deferred),
             Mode::Write => (&self.0.writer, AccessMode::ReadWrite, SqliteTransactionMode::Immediate),
         };
+        // A reader sees one moment; a writer sees what others committed while it waited for a row.
+        let isolation_level = (mode == Mode::Read).then_some(IsolationLevel::RepeatableRead);
         let options = match db.get_database_backend() {
-            DbBackend::Postgres => TransactionOptions { access_mode: Some(access), ..Default::default() },
+            DbBackend::Postgres => {
+                TransactionOptions { access_mode: Some(access), isolation_level, ..Default::default() }
+            }
             _ => TransactionOptions { sqlite_transaction_mode: Some(lock), ..Default::default() },
         };
         let tx = db.begin_with_options(options).await?;
@@ -174,10 +178,7 @@ impl Store {
         self.0.vault.ping().await
     }
 
-    /// Names of the migrations that the database lacks.
-    ///
-    /// # Errors
-    /// `Unavailable`.
+    /// For asking which migrations the database lacks, and for nothing else: it is bound to no workspace.
     pub fn connection_for_migrations(&self) -> &DatabaseConnection {
         &self.0.writer
     }

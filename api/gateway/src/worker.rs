@@ -7,13 +7,19 @@ use consigne_assistant::{
         answer::{AnswerHandler, AnswerMeter},
         sweep::ChatSweep,
     },
-    knowledge::{deletion::DeleteHandler, ingest::IngestHandler, sweep::KnowledgeSweep},
+    knowledge::{
+        deletion::DeleteHandler,
+        ingest::IngestHandler,
+        sweep::{BlobSweep, KnowledgeSweep},
+    },
 };
 use consigne_foundation::{
     audit::CheckpointDuty,
     jobs::{Duty, JobHandler, Runner, RunnerOptions},
     privacy::{EraseHandler, LedgerReplay},
 };
+
+use tokio::sync::Mutex;
 
 use crate::{graphql::Services, http::Metrics};
 
@@ -36,6 +42,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
     ];
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(LedgerReplay(services.privacy.clone())),
+        Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
         Arc::new(KnowledgeSweep(knowledge)),
         Arc::new(ChatSweep(services.store.clone())),
         Arc::new(CheckpointDuty),

@@ -4,10 +4,21 @@
 //! weighted with their rarity. Cosines are read relative to the policy's threshold, because their range depends on the
 //! model: 0 at the threshold, 1 where the texts are the same.
 //!
-//! The numbers below were fitted to 410 questions with and 418 without an answer among the passages, in English, French,
-//! German and Spanish (XQuAD, PIAF and the manual of FastAPI; multilingual-e5-small, threshold .82), and to 250 whose
-//! passages are in another language. The passage's cosine alone tells the two kinds of question apart with an area
-//! under the curve of .955, shared words alone with .94, the sum of [`LEAST_EVIDENCE`] with .984.
+//! The numbers below were fitted with multilingual-e5-small and its threshold of .82 (`examples/calibrate.rs`). The
+//! passage's cosine alone tells questions with an answer from those without by an area under the curve of .955, shared
+//! words alone by .94, the sum that [`LEAST_EVIDENCE`] is held against by .984. What that means, in questions:
+//!
+//! | questions | answered, of those the passages answer | answered all the same |
+//! |---|---|---|
+//! | manual of FastAPI, four languages | 26 of 26 | 0 of 18 on other matters, 4 of 12 on what it does not cover |
+//! | the same, passages in English alone | 17 of 17 | 0 of 10 |
+//! | XQuAD en, de, es | .86, .87, .93 of 100 each | 0, 0, .03 on other matters; .07, .18 with only the answer gone |
+//! | PIAF, short questions in French | .71 of 86 | .03 of 100 |
+//! | XQuAD de and es, passages in English | .62 and .73 of 80 each | 0 of 160 |
+//! | mtRAG, last turns without their history | .85 of 131 | .42 of 52 |
+//!
+//! So it is safe where the knowledge is about something else, and quotes what is nearest where the knowledge is about the
+//! matter but lacks the very answer: that takes a reader, or a language model.
 
 use consigne_sdk::{EmbedKind, Embedder, PluginError, PluginErrorKind, Result};
 use unicode_segmentation::UnicodeSegmentation;

@@ -3,9 +3,9 @@
 //! It picks the sentences of the passages that answer a question best, in their own words and each with the number of its
 //! passage, or says that the knowledge does not hold the answer. Nothing leaves this process.
 //!
-//! Reading order: [`clean`], what of a text may be shown; [`units`], a passage as sentences, list items, rows and code;
-//! [`words`], what words tell; [`question`], the question and the passages read together; [`evidence`], how well each
-//! unit answers and whether any does; [`quotes`], the choice and its text; [`model`], the capability made of these.
+//! Reading order: `clean` and `markdown`, what of a text may be shown; `units`, a passage as sentences, list items, rows and code;
+//! `words`, what words tell; `question`, the question and the passages read together; `evidence`, how well each
+//! unit answers and whether any does; `quotes`, the choice and its text; `model`, the capability made of these.
 //!
 //! Invariants, as absences:
 //! - No word is written that is not in a passage, and no quote goes without its `[n]`.
@@ -16,6 +16,7 @@
 
 mod clean;
 mod evidence;
+mod markdown;
 mod model;
 mod question;
 mod quotes;

@@ -1,6 +1,6 @@
 //! The question and the passages, read: units with their words, and what the question's words weigh among them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use consigne_sdk::{ChatRequest, PromptPassage};
 
@@ -47,10 +47,11 @@ const WORTH_OF_HEADINGS: f32 = 0.5;
 pub(crate) fn read(request: &ChatRequest) -> Material {
     let question = visible(&request.question);
     let language = request.language.clone().or_else(|| detect(&question));
+    let mut languages = Languages::default();
     let mut read: Vec<(Passage, Vec<HashSet<String>>)> =
-        request.passages.iter().map(|passage| read_passage(passage, language.as_deref())).collect();
+        request.passages.iter().map(|passage| read_passage(passage, language.as_deref(), &mut languages)).collect();
     let all = read.iter().flat_map(|(passage, _)| &passage.units).map(|quotable| &quotable.terms);
-    let asked = Asked::new(&Language::of(language.as_deref()).terms(&question), all);
+    let asked = Asked::new(&languages.of(language.as_deref()).terms(&question), all);
     for (passage, headings) in &mut read {
         for (quotable, headings) in passage.units.iter_mut().zip(headings) {
             let own = asked.covered_by(&quotable.terms);
@@ -61,11 +62,26 @@ pub(crate) fn read(request: &ChatRequest) -> Material {
     Material { language, passages: read.into_iter().map(|(passage, _)| passage).collect() }
 }
 
+/// The languages of one question and its passages, each made once.
+#[derive(Default)]
+struct Languages(HashMap<String, Language>);
+
+impl Languages {
+    fn of(&mut self, code: Option<&str>) -> &Language {
+        let code = code.unwrap_or_default();
+        self.0.entry(code.to_owned()).or_insert_with(|| Language::of(code))
+    }
+}
+
 /// A passage, and for each unit the words of the headings above it.
-fn read_passage(passage: &PromptPassage, asked_in: Option<&str>) -> (Passage, Vec<HashSet<String>>) {
+fn read_passage(
+    passage: &PromptPassage,
+    asked_in: Option<&str>,
+    languages: &mut Languages,
+) -> (Passage, Vec<HashSet<String>>) {
     let text = visible(&passage.text);
     let code = passage.language.clone().or_else(|| detect(&text)).or_else(|| asked_in.map(str::to_owned));
-    let language = Language::of(code.as_deref());
+    let language = languages.of(code.as_deref());
     let title = visible(&passage.title);
     let innermost = title.rsplit(['>', '›']).next().unwrap_or_default().trim();
     let title: HashSet<String> = language.terms(&title).into_iter().collect();

@@ -159,5 +159,8 @@ fn cut(passage: &Passage, run: &[usize], most_characters: usize) -> String {
         }
         text.push_str(word);
     }
+    if text.matches('`').count() % 2 == 1 {
+        text.truncate(text.rfind('`').unwrap_or_default()); // What is code stays code only between two marks.
+    }
     format!("{}… [{}]", text.trim_end(), passage.index)
 }

@@ -8,7 +8,7 @@
 mod looks;
 mod sentences;
 
-use crate::clean::inline;
+use crate::markdown::inline;
 use looks::{
     Fence, cells_of, heading_of, is_furniture, is_rule, item_of, looks_like_code, looks_like_heading, underlines,
 };

@@ -37,8 +37,7 @@ const OF_QUESTIONS: &[(&str, &str)] = &[
 
 impl Language {
     /// The language of this ISO 639-1 code.
-    pub fn of(code: Option<&str>) -> Self {
-        let code = code.unwrap_or_default();
+    pub fn of(code: &str) -> Self {
         let usual = stop_words::lookup(code).unwrap_or_default().iter().copied();
         let asking = OF_QUESTIONS.iter().filter(|(of, _)| *of == code).flat_map(|(_, words)| words.split(' '));
         let stop_words = usual.chain(asking).map(fold).collect();
@@ -154,7 +153,7 @@ mod tests {
             ("de", "die Verträge kündigen", "kündige den Vertrag"),
             ("es", "facturas pagadas", "pagar la factura"),
         ] {
-            let language = Language::of(Some(code));
+            let language = Language::of(code);
             assert_eq!(set(&language, one), set(&language, other), "{code}");
         }
     }
@@ -167,17 +166,13 @@ mod tests {
             ("de", "Wie kann man das bitte machen?"),
             ("es", "¿Cómo se puede hacer esto, por favor?"),
         ] {
-            assert!(
-                Language::of(Some(code)).terms(question).is_empty(),
-                "{:?}",
-                Language::of(Some(code)).terms(question)
-            );
+            assert!(Language::of(code).terms(question).is_empty(), "{:?}", Language::of(code).terms(question));
         }
     }
 
     #[test]
     fn a_rare_word_weighs_more_than_one_that_every_unit_has() {
-        let language = Language::of(Some("en"));
+        let language = Language::of("en");
         let units = ["invoice", "invoice and refund", "invoice of May"].map(|text| set(&language, text));
         let asked = Asked::new(&language.terms("refund invoice"), units.iter());
         assert!(asked.covered_by(&set(&language, "refund")) > asked.covered_by(&set(&language, "invoice")));
@@ -187,7 +182,7 @@ mod tests {
 
     #[test]
     fn part_of_a_compound_counts_in_part() {
-        let german = Language::of(Some("de"));
+        let german = Language::of("de");
         let units = [set(&german, "Die Kündigungsfrist beträgt drei Monate"), set(&german, "Kündigung")];
         let asked = Asked::new(&german.terms("Kündigung?"), units.iter());
         assert_eq!(asked.covered_by(&units[0]), WORTH_OF_PART);
@@ -195,7 +190,7 @@ mod tests {
 
     #[test]
     fn an_unknown_language_compares_words_as_they_are() {
-        let unknown = Language::of(Some("xx"));
+        let unknown = Language::of("xx");
         assert_eq!(unknown.terms("Ĝis revido, Größe"), ["gis", "revido", "grosse"]);
     }
 }

@@ -1,8 +1,8 @@
 //! `flat`: the embedded vector index. An exact scan in memory, the default of an installation without a vector server.
 //!
-//! Reading order: [`code`], one vector as bytes and how far the bytes can be off; [`rows`], the vectors of one
-//! partition, put, removed and overwritten; [`scan`], the search over them, exact by construction; [`shelf`], which
-//! partitions are in memory and which goes first; [`index`], the capability made of these.
+//! Reading order: `code`, one vector as bytes and how far the bytes can be off; `rows`, the vectors of one
+//! partition, put, removed and overwritten; `scan`, the search over them, exact by construction; `shelf`, which
+//! partitions are in memory and which goes first; `index`, the capability made of these.
 //!
 //! Invariants, as absences:
 //! - No answer is approximate: the byte scan only decides which vectors need not be looked at, by a proven bound.

@@ -100,7 +100,9 @@ impl JobHandler for AnswerHandler {
         let id = AnswerId(job.target);
         match self.answer(&job.scope, id).await {
             // The visitor was erased, or the answer with its chat: there is nobody to answer.
-            Err(error) if matches!(error.kind(), ErrorKind::SubjectErased | ErrorKind::NotFound) => Ok(Outcome::Done),
+            Err(error) if error.kind() == ErrorKind::SubjectErased => Ok(Outcome::Done),
+            // Another worker has the answer now.
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(Outcome::Done),
             Err(error) if error.kind() == ErrorKind::Disabled => {
                 self.fail(&job.scope, id, "ASSISTANT_PAUSED").await?;
                 Ok(Outcome::Done)
@@ -128,12 +130,19 @@ impl AnswerHandler {
     }
 
     async fn answer(&self, scope: &Scope, id: AnswerId) -> Result<()> {
-        let Some(run) = self.begin(scope, id).await? else { return Ok(()) };
+        let run = match self.begin(scope, id).await {
+            Ok(Some(run)) => run,
+            Ok(None) => return Ok(()),
+            // The chat is gone, and with it whoever asked.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
         let language = self.language_of(&run);
         let earlier = run.history.last().map(|turn| turn.question.as_str());
         let question = follow_up::stand_alone(&run.question, language, earlier);
         let passages = self.passages(scope, &run.assistant, &question, language).await?;
-        let model = self.registry.chat_model(scope, self.store(), &run.assistant.chat_model).await?;
+        let model =
+            self.registry.chat_model(scope, self.store(), &run.assistant.chat_model).await.map_err(not_in_use)?;
         let disclosure = self.disclosure(scope, &run.assistant.chat_model, model.model_name()).await?;
         let embedder = self.registry.embedder()?;
         let threshold = run.assistant.answer_threshold.map_or(embedder.model().answer_threshold, |t| t as f32);
@@ -154,17 +163,19 @@ impl AnswerHandler {
             if passages.is_empty() { None } else { writer.write_all(model.answer(request), passages.len()).await? };
         let cited = text.as_deref().map(|text| citations::cite(text, &passages)).unwrap_or_default();
         let first_text = writer.first_text;
-        let (text, outcome) = match text {
-            Some(text) if !cited.is_empty() => (text, AnswerOutcome::Answered),
-            // What cites nothing cannot be checked, so it does not count as an answer from the knowledge.
-            Some(text) => (text, AnswerOutcome::NotInKnowledge),
-            None => {
+        let (text, cited) = match self.keep_true(scope, cited).await? {
+            // What cites nothing that is stored cannot be checked, so it does not count as an answer from the knowledge.
+            cited if cited.is_empty() => {
                 let said = self.no_answer(&run.assistant, language);
-                writer.say(&said).await?;
-                (said, AnswerOutcome::NotInKnowledge)
+                if text.is_none() {
+                    writer.say(&said).await?;
+                }
+                (said, cited)
             }
+            cited => (text.unwrap_or_default(), cited),
         };
-        self.complete(scope, &run, &text, outcome, cited, &disclosure).await?;
+        let outcome = if cited.is_empty() { AnswerOutcome::NotInKnowledge } else { AnswerOutcome::Answered };
+        self.complete(scope, &run, &text, outcome, &cited, &disclosure).await?;
         let since = |at: Timestamp| Duration::from_millis((at.0 - run.row.created_at.0).unsigned_abs());
         self.meter.answered(outcome.name(), first_text.map(since), since(self.store().now()));
         Ok(())
@@ -183,7 +194,8 @@ impl AnswerHandler {
             return Ok(None);
         }
         let key = store.vault().subject_key(scope.workspace(), row.subject_id).await?;
-        require_wanted(&tx, &row).await?;
+        subjects::hold_generation(&tx, row.subject_id, row.subject_generation).await?;
+        assistants::require_awake(&tx, row.assistant_id).await?;
         let assistant = assistants::find(&tx, row.assistant_id).await?;
         let question = message_table::Entity::find_by_id((scope.workspace(), row.question_id)).one(tx.db()).await?;
         let question = question.ok_or_else(|| Error::not_found("message"))?;
@@ -198,7 +210,8 @@ impl AnswerHandler {
             .await?;
         events::append(&tx, &key, row.chat_id, row.subject_id, &Happening::AnswerStarted(id)).await?;
         tx.commit().await?;
-        Ok(Some(AnswerRun { row, key, assistant, question, history }))
+        let attempt = row.attempts + 1;
+        Ok(Some(AnswerRun { row, key, assistant, question, history, attempt }))
     }
 
     fn language_of(&self, run: &AnswerRun) -> Option<&'static str> {
@@ -222,6 +235,16 @@ impl AnswerHandler {
             fits
         });
         Ok(found)
+    }
+
+    /// The citations whose quote stands in a stored passage now.
+    async fn keep_true(&self, scope: &Scope, cited: Vec<Citation>) -> Result<Vec<Citation>> {
+        if cited.is_empty() {
+            return Ok(cited);
+        }
+        let key = self.store().vault().workspace_key(scope.workspace()).await?;
+        let tx = self.store().read(scope).await?;
+        citations::keep_true(&tx, &key, cited).await
     }
 
     fn no_answer(&self, assistant: &Assistant, language: Option<&str>) -> String {
@@ -249,16 +272,13 @@ impl AnswerHandler {
         run: &AnswerRun,
         text: &str,
         outcome: AnswerOutcome,
-        cited: Vec<Citation>,
+        cited: &[Citation],
         disclosure: &Disclosure,
     ) -> Result<()> {
         let store = self.store();
-        let workspace_key = store.vault().workspace_key(scope.workspace()).await?;
         let disclosure = serde_json::to_string(disclosure).map_err(|e| Error::internal("a disclosure").because(e))?;
         let tx = store.write(scope).await?;
-        require_wanted(&tx, &run.row).await?;
-        let cited = citations::keep_true(&tx, &workspace_key, cited).await?;
-        // Another worker may have finished it while this one was held up.
+        run.hold(&tx).await?;
         let completed = table::Entity::update_many()
             .col_expr(table::Column::Status, Expr::value("COMPLETED"))
             .col_expr(table::Column::Outcome, Expr::value(outcome.name()))
@@ -273,7 +293,7 @@ impl AnswerHandler {
         if completed.rows_affected == 0 {
             return Ok(());
         }
-        citations::store(&tx, &run.key, run.row.id, run.row.subject_id, &cited).await?;
+        citations::store(&tx, &run.key, run.row.id, run.row.subject_id, cited).await?;
         events::append(&tx, &run.key, run.row.chat_id, run.row.subject_id, &Happening::AnswerCompleted(run.row.id))
             .await?;
         audit::append(
@@ -296,7 +316,7 @@ impl AnswerHandler {
             return Ok(());
         }
         let key = store.vault().subject_key(scope.workspace(), row.subject_id).await?;
-        subjects::require_generation(&tx, row.subject_id, row.subject_generation).await?;
+        subjects::hold_generation(&tx, row.subject_id, row.subject_generation).await?;
         table::Entity::update_many()
             .col_expr(table::Column::Status, Expr::value("FAILED"))
             .col_expr(table::Column::FailureCode, Expr::value(code))
@@ -322,6 +342,29 @@ struct AnswerRun {
     assistant: Assistant,
     question: String,
     history: Vec<Turn>,
+    attempt: i64,
+}
+
+impl AnswerRun {
+    /// Refuses a write of a run that another worker has taken over, or that is not wanted any more; and holds the rows
+    /// that say so until the transaction ends.
+    async fn hold(&self, tx: &WorkspaceTx) -> Result<()> {
+        subjects::hold_generation(tx, self.row.subject_id, self.row.subject_generation).await?;
+        assistants::require_awake(tx, self.row.assistant_id).await?;
+        let row = table::Entity::find_by_id((tx.workspace(), self.row.id)).lock_exclusive().one(tx.db()).await?;
+        let is_mine = row.is_some_and(|row| row.attempts == self.attempt && row.status == "STREAMING");
+        if is_mine { Ok(()) } else { Err(Error::new(ErrorKind::Conflict, "Another worker makes this answer.")) }
+    }
+}
+
+/// A model that the workspace does not use is a matter for whoever configured the assistant.
+fn not_in_use(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::Disabled => {
+            Error::new(ErrorKind::Misconfigured, "The assistant's chat model is not in use in this workspace.")
+        }
+        _ => error,
+    }
 }
 
 /// Refuses once the visitor is erased or the assistant is paused.
@@ -462,7 +505,7 @@ impl<'a> Writer<'a> {
         let text = std::mem::take(&mut self.waiting);
         let row = &self.run.row;
         let tx = self.store.write(self.scope).await?;
-        require_wanted(&tx, row).await?;
+        self.run.hold(&tx).await?;
         events::append(&tx, &self.run.key, row.chat_id, row.subject_id, &Happening::AnswerDelta(row.id, text)).await?;
         tx.commit().await?;
         self.first_text.get_or_insert(self.store.now());

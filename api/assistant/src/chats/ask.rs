@@ -2,7 +2,7 @@
 //! whether or not anyone listens.
 
 use consigne_foundation::{
-    Error, Permission, Result, Scope,
+    Error, Result, Scope,
     audit::{self, Event},
     error::ErrorKind,
     id::{AnswerId, ChatId, MessageId},
@@ -29,7 +29,7 @@ pub const MOST_CHARACTERS: usize = 4_000;
 /// Asks in one's own chat. The same key again answers with what it opened first, and nothing is asked twice.
 ///
 /// # Errors
-/// `Invalid` text or key; `NotFound` chat; `Conflict` while the last question is still being answered; `Disabled` while
+/// `Forbidden` for anyone but the visitor; `Invalid` text or key; `NotFound` chat; `Conflict` while the last question is still being answered; `Disabled` while
 /// the assistant is paused; `SubjectErased`.
 pub async fn ask(
     scope: &Scope,
@@ -38,14 +38,14 @@ pub async fn ask(
     text: &str,
     idempotency_key: &str,
 ) -> Result<(MessageId, AnswerId)> {
-    scope.require(Permission::ChatsAsk)?;
+    super::require_visitor(scope)?;
     let text = check(text, idempotency_key)?;
     let tx = store.write(scope).await?;
-    let chat = super::find(scope, &tx, chat).await?;
+    let chat = super::hold(scope, &tx, chat).await?;
     if let Some(opened) = find_by_key(&tx, chat.id, idempotency_key).await? {
         return Ok((opened.question_id, opened.id));
     }
-    let generation = subjects::require_active(&tx, chat.subject_id).await?;
+    let generation = subjects::hold_active(&tx, chat.subject_id).await?;
     assistants::require_awake(&tx, chat.assistant_id).await?;
     refuse_while_answering(&tx, chat.id).await?;
     let key = store.vault().subject_key(scope.workspace(), chat.subject_id).await?;

@@ -172,7 +172,7 @@ pub(crate) async fn store(
             passage_id: Set(c.passage),
             title_sealed: Set(key.seal_text(&place("title_sealed"), &c.title)),
             quote_sealed: Set(key.seal_text(&place("quote_sealed"), &c.quote)),
-            location: Set(c.location.clone()),
+            location_sealed: Set(c.location.as_ref().map(|text| key.seal_text(&place("location_sealed"), text))),
             score: Set(c.score),
         }
     });
@@ -180,7 +180,7 @@ pub(crate) async fn store(
     Ok(())
 }
 
-/// Citations of several answers that the scope was found to be allowed to see, by answer, in the order of their numbers.
+/// Citations of an answer that the scope may see, in the order of their numbers.
 ///
 /// # Errors
 /// `NotFound` where an answer is unknown to the scope; `SubjectErased`.
@@ -222,7 +222,10 @@ fn open(key: &Key, row: table::Model, stored: &[PassageId]) -> Result<Citation> 
         passage: row.passage_id,
         title,
         quote,
-        location: row.location.filter(|_| !is_withdrawn),
+        location: match &row.location_sealed {
+            Some(sealed) if !is_withdrawn => Some(key.open_text(&place("location_sealed"), sealed)?),
+            _ => None,
+        },
         score: row.score,
         is_withdrawn,
     })

@@ -23,6 +23,10 @@ pub fn listen(scope: Scope, store: Store, chat: ChatId, after: i64) -> impl Stre
     async_stream::stream! {
         let mut notices = store.notices().listen();
         let mut seen = after.max(0);
+        if let Err(error) = begin(&scope, &store, chat).await {
+            yield Err(error);
+            return;
+        }
         loop {
             match next(&scope, &store, chat, seen).await {
                 Ok(page) => {
@@ -43,6 +47,11 @@ pub fn listen(scope: Scope, store: Store, chat: ChatId, after: i64) -> impl Stre
             notices.wait_for(LOOK_EVERY, |n| n.topic == Topic::Chat && n.id == chat.0).await;
         }
     }
+}
+
+async fn begin(scope: &Scope, store: &Store, chat: ChatId) -> Result<()> {
+    super::get(scope, store, chat).await?;
+    super::record_reading(scope, store, chat).await
 }
 
 async fn next(scope: &Scope, store: &Store, chat: ChatId, after: i64) -> Result<Vec<ChatEvent>> {

@@ -20,7 +20,7 @@ pub struct Model {
     pub passage_id: PassageId,
     pub title_sealed: Vec<u8>,
     pub quote_sealed: Vec<u8>,
-    pub location: Option<String>,
+    pub location_sealed: Option<Vec<u8>>,
     pub score: f64,
 }
 

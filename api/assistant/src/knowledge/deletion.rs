@@ -18,7 +18,12 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr}
 use super::{Knowledge, documents::DocumentState, search};
 use crate::entity::{citations, documents as table, passages};
 
-const JOB: &str = "delete-document";
+pub(crate) const JOB: &str = "delete-document";
+
+/// The job that finishes a deletion.
+pub(crate) fn job(document: DocumentId) -> NewJob {
+    NewJob::new(JOB, document.0).priority(2)
+}
 
 /// Deletes a document for good and says how many passages went with it.
 ///
@@ -54,13 +59,14 @@ async fn withdraw(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Resul
     citations::Entity::update_many()
         .col_expr(citations::Column::TitleSealed, Expr::value(Vec::<u8>::new()))
         .col_expr(citations::Column::QuoteSealed, Expr::value(Vec::<u8>::new()))
-        .col_expr(citations::Column::Location, Expr::value(Option::<String>::None))
+        .col_expr(citations::Column::LocationSealed, Expr::value(Option::<Vec<u8>>::None))
         .filter(citations::Column::WorkspaceId.eq(scope.workspace()))
         .filter(citations::Column::DocumentId.eq(id))
         .exec(tx.db())
         .await?;
     workspaces::next_knowledge_version(&tx).await?;
-    jobs::enqueue(&tx, NewJob::new(JOB, id.0).priority(2)).await?;
+    audit::append(scope, &tx, Event::new("document.deleted").target("document", id.0)).await?;
+    jobs::enqueue(&tx, job(id)).await?;
     tx.notify(Notice { topic: Topic::Document, id: id.0 });
     tx.commit().await?;
     Ok(gone.rows_affected)
@@ -84,8 +90,12 @@ async fn finish(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<
         return Err(Error::new(ErrorKind::Unavailable, format!("The file of {id} is still stored.")));
     }
     let tx = knowledge.store.write(scope).await?;
-    table::Entity::delete_by_id((scope.workspace(), id)).exec(tx.db()).await?;
-    audit::append(scope, &tx, Event::new("document.deleted").target("document", id.0)).await?;
+    let gone = table::Entity::delete_by_id((scope.workspace(), id)).exec(tx.db()).await?;
+    if gone.rows_affected == 0 {
+        // The request and its job both finish it; the first one records.
+        return Ok(());
+    }
+    audit::append(scope, &tx, Event::new("document.purged").target("document", id.0)).await?;
     tx.commit().await
 }
 
@@ -102,8 +112,8 @@ impl JobHandler for DeleteHandler {
         1
     }
 
-    fn max_attempts(&self) -> i64 {
-        1_000
+    fn never_gives_up(&self) -> bool {
+        true
     }
 
     async fn run(&self, job: &ClaimedJob) -> Result<Outcome> {

@@ -1,7 +1,7 @@
 //! Documents of the knowledge.
 
 use consigne_foundation::{
-    Error, Permission, Result, Scope, Timestamp,
+    Error, ErrorKind, Permission, Result, Scope, Timestamp,
     id::DocumentId,
     store::{Notice, Store, Topic, WorkspaceTx},
 };
@@ -200,7 +200,9 @@ pub(crate) async fn replace_file(tx: &WorkspaceTx, id: DocumentId, file: File) -
         (table::Column::PassagesDone, Expr::value(0)),
         (table::Column::PassagesReused, Expr::value(0)),
     ];
-    change(tx, id, before.version, set).await?;
+    if !change(tx, id, before.version, set).await? {
+        return Err(Error::new(ErrorKind::Conflict, "Somebody else replaces this document right now."));
+    }
     Ok((find(tx, id).await?.into(), Some(before.blob_key)))
 }
 

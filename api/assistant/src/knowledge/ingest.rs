@@ -30,7 +30,7 @@ use super::{
 };
 use crate::entity::{documents as document_table, passages as table};
 
-const JOB: &str = "ingest";
+pub(crate) const JOB: &str = "ingest";
 
 /// Passages embedded and stored in one step.
 const STEP: usize = 16;
@@ -58,8 +58,9 @@ impl JobHandler for IngestHandler {
         let row = {
             let tx = self.0.store.read(&job.scope).await?;
             match documents::find(&tx, id).await {
-                Ok(row) if row.state == DocumentState::Pending.name() => row,
-                Ok(_) => return Ok(Outcome::Done),
+                Ok(row) if row.state == DocumentState::Ready.name() => return Ok(Outcome::Done),
+                // A failed one is read again where somebody retries its job.
+                Ok(row) => row,
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Outcome::Done),
                 Err(error) => return Err(error),
             }
@@ -230,7 +231,12 @@ impl Run<'_> {
         if !changed {
             return Err(Stopped::Superseded);
         }
-        table::Entity::insert_many(rows).exec_without_returning(tx.db()).await.map_err(Error::from)?;
+        let inserted = table::Entity::insert_many(rows).exec_without_returning(tx.db()).await.map_err(Error::from);
+        match inserted {
+            // Another worker stored the same passages: it has the job now.
+            Err(error) if error.kind() == ErrorKind::Conflict => return Err(Stopped::Superseded),
+            other => other?,
+        };
         tx.commit().await?;
         Ok(())
     }
@@ -304,6 +310,11 @@ impl Run<'_> {
         if !changed {
             return Err(Stopped::Superseded);
         }
+        let staged = self.of_this_version().count(tx.db()).await.map_err(Error::from)?;
+        if i64::try_from(staged).unwrap_or(i64::MAX) != total {
+            let message = format!("{} has {staged} passages stored, not {total}", self.row.id);
+            return Err(Error::new(ErrorKind::Unavailable, message).into());
+        }
         let version = workspaces::next_knowledge_version(&tx).await?;
         table::Entity::delete_many()
             .filter(table::Column::WorkspaceId.eq(self.scope.workspace()))
@@ -364,7 +375,12 @@ impl Run<'_> {
         more: [(document_table::Column, sea_orm::sea_query::SimpleExpr); N],
     ) -> Result<(), Stopped> {
         let tx = self.knowledge.store.write(self.scope).await?;
-        let set = more.into_iter().chain([(document_table::Column::Stage, Expr::value(stage.name()))]);
+        let set = more.into_iter().chain([
+            (document_table::Column::Stage, Expr::value(stage.name())),
+            (document_table::Column::State, Expr::value(DocumentState::Pending.name())),
+            (document_table::Column::FailureCode, Expr::value(Option::<String>::None)),
+            (document_table::Column::FailureMessage, Expr::value(Option::<String>::None)),
+        ]);
         let changed = documents::change(&tx, self.row.id, self.row.version, set).await?;
         tx.commit().await?;
         if changed { Ok(()) } else { Err(Stopped::Superseded) }
@@ -373,13 +389,15 @@ impl Run<'_> {
     /// Passages of this version that an earlier run stored.
     async fn staged(&self) -> Result<usize> {
         let tx = self.knowledge.store.read(self.scope).await?;
-        let rows = table::Entity::find()
+        let rows = self.of_this_version().count(tx.db()).await?;
+        Ok(usize::try_from(rows).unwrap_or(usize::MAX))
+    }
+
+    fn of_this_version(&self) -> sea_orm::Select<table::Entity> {
+        table::Entity::find()
             .filter(table::Column::WorkspaceId.eq(self.scope.workspace()))
             .filter(table::Column::DocumentId.eq(self.row.id))
             .filter(table::Column::DocumentVersion.eq(self.row.version))
-            .count(tx.db())
-            .await?;
-        Ok(usize::try_from(rows).unwrap_or(usize::MAX))
     }
 
     async fn key(&self) -> Result<Key> {

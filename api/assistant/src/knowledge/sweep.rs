@@ -1,6 +1,6 @@
 //! Finds what was left behind: documents whose job was lost, uploads that nobody completed.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use async_trait::async_trait;
 use consigne_foundation::{
@@ -8,8 +8,9 @@ use consigne_foundation::{
     jobs::{self, Duty, DutyContext},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use tokio::sync::Mutex;
 
-use super::{Knowledge, documents::DocumentState, ingest};
+use super::{Knowledge, deletion, documents::DocumentState, ingest};
 use crate::entity::{documents, uploads};
 
 /// A pending document that has not changed for this long has lost its job; enqueueing it again does no harm if not.
@@ -44,13 +45,15 @@ impl KnowledgeSweep {
         let tx = store.write(scope).await?;
         let forgotten = documents::Entity::find()
             .filter(documents::Column::WorkspaceId.eq(scope.workspace()))
-            .filter(documents::Column::State.eq(DocumentState::Pending.name()))
+            .filter(documents::Column::State.is_in([DocumentState::Pending.name(), DocumentState::Deleting.name()]))
             .filter(documents::Column::UpdatedAt.lt(before))
             .limit(1_000)
             .all(tx.db())
             .await?;
         for document in forgotten {
-            jobs::enqueue(&tx, ingest::job(document.id)).await?;
+            let is_deleting = document.state == DocumentState::Deleting.name();
+            let job = if is_deleting { deletion::job(document.id) } else { ingest::job(document.id) };
+            jobs::enqueue(&tx, job).await?;
         }
         tx.commit().await
     }
@@ -67,13 +70,72 @@ impl KnowledgeSweep {
                 .await?
         };
         for upload in expired {
-            if let Some(blob) = &upload.blob_key {
+            let tx = store.write(scope).await?;
+            let gone = uploads::Entity::delete_by_id((scope.workspace(), upload.id)).exec(tx.db()).await?;
+            tx.commit().await?;
+            // One that was completed meanwhile has given its file to a document.
+            if let (1, Some(blob)) = (gone.rows_affected, &upload.blob_key) {
                 self.0.blobs.delete(blob).await?;
             }
-            let tx = store.write(scope).await?;
-            uploads::Entity::delete_by_id((scope.workspace(), upload.id)).exec(tx.db()).await?;
-            tx.commit().await?;
         }
         Ok(())
+    }
+}
+
+/// Deletes files that nothing names: an upload that was sent twice, a replaced file whose store was down, what a crash left
+/// half sent. A file has to be found without a name in two runs, so that one on its way to its row is left alone.
+pub struct BlobSweep {
+    /// Whose files.
+    pub knowledge: Knowledge,
+    /// Files without a name at the last run.
+    pub suspects: Mutex<HashSet<String>>,
+}
+
+#[async_trait]
+impl Duty for BlobSweep {
+    fn name(&self) -> &'static str {
+        "blob-sweep"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(2 * 3_600)
+    }
+
+    async fn run(&self, context: &DutyContext) -> Result<()> {
+        let blobs = &self.knowledge.blobs;
+        blobs.remove_abandoned(context.store().now().minus(Duration::from_secs(24 * 3_600))).await?;
+        let mut unnamed = HashSet::new();
+        for scope in context.scopes().await? {
+            // Listed first: a file that comes later is not looked at, a row that comes later is seen.
+            let stored = blobs.list(scope.workspace()).await?;
+            let named = self.named(&scope).await?;
+            unnamed.extend(stored.into_iter().filter(|path| !named.contains(path)));
+        }
+        let suspects = std::mem::replace(&mut *self.suspects.lock().await, unnamed.clone());
+        for path in unnamed.intersection(&suspects) {
+            blobs.delete(path).await?;
+        }
+        Ok(())
+    }
+}
+
+impl BlobSweep {
+    async fn named(&self, scope: &Scope) -> Result<HashSet<String>> {
+        let tx = self.knowledge.store.read(scope).await?;
+        let of_documents: Vec<String> = documents::Entity::find()
+            .filter(documents::Column::WorkspaceId.eq(scope.workspace()))
+            .select_only()
+            .column(documents::Column::BlobKey)
+            .into_tuple()
+            .all(tx.db())
+            .await?;
+        let of_uploads: Vec<Option<String>> = uploads::Entity::find()
+            .filter(uploads::Column::WorkspaceId.eq(scope.workspace()))
+            .select_only()
+            .column(uploads::Column::BlobKey)
+            .into_tuple()
+            .all(tx.db())
+            .await?;
+        Ok(of_documents.into_iter().chain(of_uploads.into_iter().flatten()).collect())
     }
 }

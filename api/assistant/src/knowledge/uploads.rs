@@ -16,7 +16,7 @@ use consigne_foundation::{
     store::WorkspaceTx,
 };
 use futures::Stream;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr};
 use sha2::{Digest, Sha256};
 
 use super::{Knowledge, documents, ingest};
@@ -118,6 +118,9 @@ where
     let digest = body.digest.finalize();
     let content_hash = store.vault().content_hash(scope.workspace(), &digest).await?;
     let tx = store.write(scope).await?;
+    // Read again: the same upload may have been sent twice at once.
+    let row = table::Entity::find_by_id((scope.workspace(), id)).lock_exclusive().one(tx.db()).await?;
+    let earlier = row.and_then(|row| row.blob_key);
     let taken = table::Entity::update_many()
         .col_expr(table::Column::State, Expr::value("RECEIVED"))
         .col_expr(table::Column::ReceivedBytes, Expr::value(i64::try_from(stored.bytes).unwrap_or(i64::MAX)))
@@ -132,8 +135,8 @@ where
         knowledge.blobs.delete(&stored.path).await?;
         return Err(Error::not_found("upload"));
     }
-    if let Some(earlier) = row.blob_key {
-        knowledge.blobs.delete(&earlier).await?;
+    if let Some(earlier) = earlier {
+        drop_blob(knowledge, &earlier).await;
     }
     Ok(stored.bytes)
 }
@@ -152,10 +155,14 @@ pub async fn complete(scope: &Scope, knowledge: &Knowledge, id: UploadId) -> Res
     else {
         return Err(Error::new(ErrorKind::Conflict, "Send the bytes before completing the upload."));
     };
-    table::Entity::delete_by_id((scope.workspace(), id)).exec(tx.db()).await?;
+    let taken = table::Entity::delete_by_id((scope.workspace(), id)).exec(tx.db()).await?;
+    if taken.rows_affected == 0 {
+        // Another call completed it while this one waited.
+        return Err(Error::not_found("upload"));
+    }
     if let Some(known) = same_file(&tx, &upload.file_name, &content_hash, upload.replaces_document_id).await? {
         tx.commit().await?;
-        knowledge.blobs.delete(&blob).await?;
+        drop_blob(knowledge, &blob).await;
         return Ok(known);
     }
     let file = documents::File { name: upload.file_name, media_type: upload.media_type, bytes, content_hash, blob };
@@ -165,10 +172,12 @@ pub async fn complete(scope: &Scope, knowledge: &Knowledge, id: UploadId) -> Res
     };
     let action = if upload.replaces_document_id.is_some() { "document.replaced" } else { "document.added" };
     audit::append(scope, &tx, Event::new(action).target("document", document.id.0)).await?;
+    // A worker that still reads the earlier version loses its job, so that this one does not wait for it.
+    jobs::cancel(&tx, ingest::JOB, [document.id.0]).await?;
     jobs::enqueue(&tx, ingest::job(document.id)).await?;
     tx.commit().await?;
     if let Some(blob) = replaced_blob {
-        knowledge.blobs.delete(&blob).await?;
+        drop_blob(knowledge, &blob).await;
     }
     Ok(document)
 }
@@ -194,6 +203,13 @@ pub async fn add_text(
     let body = futures::stream::iter([Ok(Bytes::from(text))]);
     receive(scope, knowledge, upload.id, body).await?;
     complete(scope, knowledge, upload.id).await
+}
+
+/// Drops a file that nothing names any more. Where the store is down the sweep finds it later.
+async fn drop_blob(knowledge: &Knowledge, path: &str) {
+    if let Err(error) = knowledge.blobs.delete(path).await {
+        tracing::warn!(%error, "a file that is not needed any more could not be deleted; the sweep tries again");
+    }
 }
 
 async fn find_open(tx: &WorkspaceTx, id: UploadId) -> Result<table::Model> {

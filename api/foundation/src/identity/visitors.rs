@@ -128,7 +128,7 @@ async fn known_visitor(
 
 /// Whether the visitor is still there to be continued.
 async fn continue_as(scope: &Scope, tx: &WorkspaceTx, claims: &VisitorClaims) -> Result<bool> {
-    match subjects::require_active(tx, claims.subject).await {
+    match subjects::hold_active(tx, claims.subject).await {
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),

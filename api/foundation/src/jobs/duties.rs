@@ -1,8 +1,9 @@
 //! What is done again and again: sweeps, retention, checkpoints. Each is claimed by one process at a time.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter,
     sea_query::{Expr, OnConflict},
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use super::RunnerOptions;
 use crate::{
     clock::Timestamp,
-    error::Result,
+    error::{Error, Result},
     id::WorkspaceId,
     scope::Scope,
     store::{Store, entity::recurring_duties as table},
@@ -78,7 +79,9 @@ pub(crate) async fn run_duties(store: Store, options: Arc<RunnerOptions>, mut st
 }
 
 async fn run_one(store: &Store, duty: &dyn Duty) {
-    let ran = duty.run(&DutyContext::new(store.clone(), duty.name())).await;
+    let context = DutyContext::new(store.clone(), duty.name());
+    let ran = AssertUnwindSafe(duty.run(&context)).catch_unwind().await;
+    let ran = ran.unwrap_or_else(|_| Err(Error::internal("the duty panicked")));
     if let Err(error) = &ran {
         tracing::warn!(duty = duty.name(), ?error, "a duty failed");
     }

@@ -1,15 +1,21 @@
 //! The worker: claims jobs by lease, runs them, renews, retries, gives up.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::FutureExt;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, Statement, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, Statement,
+    sea_query::Expr,
 };
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
 };
+use uuid::Uuid;
 
 use super::{ClaimedJob, Duty, JobHandler, Outcome, duties, state};
 use crate::{
@@ -98,13 +104,20 @@ impl Runner {
         let places = Arc::new(Semaphore::new(handler.parallel()));
         let mut notices = self.store.notices().listen();
         let mut running = JoinSet::new();
+        let held: Arc<Mutex<HashSet<Uuid>>> = Arc::default();
         while !*stop.borrow() {
-            let Ok(place) = places.clone().acquire_owned().await else { break };
+            let place = tokio::select! {
+                place = places.clone().acquire_owned() => place,
+                _ = stop.changed() => continue,
+            };
+            let Ok(place) = place else { break };
             match self.claim(handler.as_ref()).await {
                 Ok(Some(claim)) => {
-                    let (runner, handler) = (self.clone(), handler.clone());
+                    let (runner, handler, held, token) = (self.clone(), handler.clone(), held.clone(), claim.token);
+                    held.lock().unwrap_or_else(PoisonError::into_inner).insert(token);
                     running.spawn(async move {
                         runner.work(handler.as_ref(), claim).await;
+                        held.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
                         drop(place);
                     });
                 }
@@ -127,6 +140,27 @@ impl Runner {
         if tokio::time::timeout(grace, finish).await.is_err() {
             running.abort_all();
             while running.join_next().await.is_some() {}
+            self.hand_back(handler.as_ref(), &held).await;
+        }
+    }
+
+    /// Gives jobs that were cut short to the next worker at once, without counting the try.
+    async fn hand_back(&self, handler: &dyn JobHandler, held: &Mutex<HashSet<Uuid>>) {
+        let tokens: Vec<Uuid> = held.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
+        let handed_back = async {
+            let tx = self.store.write_instance().await?;
+            jobs::Entity::update_many()
+                .col_expr(jobs::Column::State, Expr::value(state::READY))
+                .col_expr(jobs::Column::Attempts, Expr::col(jobs::Column::Attempts).sub(1))
+                .col_expr(jobs::Column::LeaseUntil, Expr::value(Option::<i64>::None))
+                .filter(jobs::Column::LeaseToken.is_in(tokens))
+                .exec(tx.db())
+                .await?;
+            tx.commit().await
+        };
+        if let Err(error) = handed_back.await {
+            // Their leases run out instead.
+            tracing::warn!(kind = handler.kind(), %error, "jobs could not be handed back");
         }
     }
 
@@ -155,7 +189,7 @@ impl Runner {
     async fn work(&self, handler: &dyn JobHandler, claim: Claim) {
         let job = &claim.job;
         let renewed = self.renew_while(&claim);
-        let outcome = if job.attempt > handler.max_attempts() {
+        let outcome = if job.attempt > handler.max_attempts() && !handler.never_gives_up() {
             // It was claimed as often as allowed and never came back: it takes the process down with it.
             Err(Error::internal("the worker died each time it ran this job"))
         } else {
@@ -183,15 +217,12 @@ impl Runner {
     async fn failed(&self, handler: &dyn JobHandler, claim: &Claim, error: &Error) -> Result<()> {
         let job = &claim.job;
         tracing::warn!(job = %job.id, kind = handler.kind(), attempt = job.attempt, error = ?error, "a job failed");
-        let again = error.is_retryable() || error.kind() == ErrorKind::Internal;
-        if again && job.attempt < handler.max_attempts() {
+        let again = handler.never_gives_up() || error.is_retryable() || error.kind() == ErrorKind::Internal;
+        if again && (handler.never_gives_up() || job.attempt < handler.max_attempts()) {
             return self.put_back(claim, pause_after(job.attempt), Some(error)).await;
         }
-        if let Err(error) = handler.give_up(job, error).await {
-            tracing::error!(job = %job.id, kind = handler.kind(), %error, "a dead job's row could not be told");
-        }
         let tx = self.store.write_instance().await?;
-        jobs::Entity::update_many()
+        let died = jobs::Entity::update_many()
             .col_expr(jobs::Column::State, Expr::value(state::DEAD))
             .col_expr(jobs::Column::LastError, Expr::value(error.message()))
             .col_expr(jobs::Column::FinishedAt, Expr::value(self.store.now()))
@@ -200,7 +231,13 @@ impl Runner {
             .filter(jobs::Column::LeaseToken.eq(claim.token))
             .exec(tx.db())
             .await?;
-        tx.commit().await
+        tx.commit().await?;
+        if died.rows_affected == 1
+            && let Err(error) = handler.give_up(job, error).await
+        {
+            tracing::error!(job = %job.id, kind = handler.kind(), %error, "a dead job's row could not be told");
+        }
+        Ok(())
     }
 
     async fn finish(&self, claim: &Claim) -> Result<()> {
@@ -257,11 +294,11 @@ impl Runner {
 
 struct Claim {
     job: ClaimedJob,
-    token: uuid::Uuid,
+    token: Uuid,
 }
 
 /// 1 s, 2 s, 4 s, ... at most 5 min.
 fn pause_after(attempt: i64) -> Duration {
-    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(16);
+    let doublings = u32::try_from(attempt.saturating_sub(1).clamp(0, 16)).unwrap_or(0);
     FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE)
 }

@@ -5,12 +5,12 @@
 //! key is shredded; deleted bytes are purged; the certificate is signed. A step that finds its store down stays PENDING
 //! and is tried again with the job.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use async_trait::async_trait;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 
@@ -83,7 +83,7 @@ pub struct Erasure {
     pub certificate: Option<String>,
 }
 
-/// Asks for the erasure of a person. The same key, or the same person, answers with the erasure that exists.
+/// Asks for the erasure of a person. Asked again, with the same key or another, it answers with the erasure that exists.
 ///
 /// # Errors
 /// `Forbidden` unless the scope may erase, or is the person; `NotFound`; `Unavailable` where the ledger cannot be
@@ -95,7 +95,7 @@ pub async fn request(scope: &Scope, privacy: &Privacy, subject: SubjectId, idemp
     if idempotency_key.is_empty() || idempotency_key.len() > 128 {
         return Err(Error::invalid("idempotencyKey", "Give a key of 1 to 128 characters."));
     }
-    if let Some(existing) = existing(scope, privacy, subject, idempotency_key).await? {
+    if let Some(existing) = existing(scope, privacy, subject).await? {
         return Ok(existing);
     }
     let entry = ledger::Entry {
@@ -109,7 +109,7 @@ pub async fn request(scope: &Scope, privacy: &Privacy, subject: SubjectId, idemp
     match load(scope, privacy, entry.erasure).await? {
         Some(erasure) => Ok(erasure),
         // Another request for the same person came first.
-        None => existing(scope, privacy, subject, idempotency_key).await?.ok_or_else(|| Error::not_found("erasure")),
+        None => existing(scope, privacy, subject).await?.ok_or_else(|| Error::not_found("erasure")),
     }
 }
 
@@ -125,21 +125,18 @@ pub async fn get(scope: &Scope, privacy: &Privacy, id: ErasureId) -> Result<Eras
     Ok(erasure)
 }
 
-async fn existing(scope: &Scope, privacy: &Privacy, subject: SubjectId, key: &str) -> Result<Option<Erasure>> {
+async fn existing(scope: &Scope, privacy: &Privacy, subject: SubjectId) -> Result<Option<Erasure>> {
     let tx = privacy.store.read(scope).await?;
     if subjects::find(&tx, subject).await?.is_none() {
         return Err(Error::not_found("person"));
     }
     let row = erasures::Entity::find()
         .filter(erasures::Column::WorkspaceId.eq(scope.workspace()))
-        .filter(erasures::Column::SubjectId.eq(subject).or(erasures::Column::IdempotencyKey.eq(key)))
+        .filter(erasures::Column::SubjectId.eq(subject))
         .one(tx.db())
         .await?;
     match row {
         None => Ok(None),
-        Some(row) if row.subject_id != subject => {
-            Err(Error::new(ErrorKind::Conflict, "This idempotency key was used for another person."))
-        }
         Some(row) => Ok(Some(with_steps(&tx, row).await?)),
     }
 }
@@ -239,9 +236,8 @@ impl JobHandler for EraseHandler {
         1
     }
 
-    /// An erasure is never given up: some ten years of tries.
-    fn max_attempts(&self) -> i64 {
-        1_000_000
+    fn never_gives_up(&self) -> bool {
+        true
     }
 
     async fn run(&self, job: &ClaimedJob) -> Result<Outcome> {
@@ -269,7 +265,7 @@ impl JobHandler for EraseHandler {
     }
 
     async fn give_up(&self, _: &ClaimedJob, _: &Error) -> Result<()> {
-        // The steps say where it stands; a dead job is retried by a person or by the ledger's replay.
+        // It is never given up; the steps say where it stands.
         Ok(())
     }
 }
@@ -389,7 +385,10 @@ impl Duty for LedgerReplay {
 
     async fn run(&self, context: &DutyContext) -> Result<()> {
         let privacy = &self.0;
-        let entries = ledger::all(&privacy.blobs).await?;
+        let completed = completed(context).await?;
+        let in_ledger = ledger::erasures(&privacy.blobs).await?;
+        let open_ones = in_ledger.into_iter().filter(|id| !completed.contains(id));
+        let entries = ledger::read(&privacy.blobs, open_ones).await?;
         for scope in context.scopes().await? {
             for entry in entries.iter().filter(|e| e.workspace == scope.workspace()) {
                 match load(&scope, privacy, entry.erasure).await? {
@@ -405,4 +404,22 @@ impl Duty for LedgerReplay {
         }
         Ok(())
     }
+}
+
+/// Erasures of all workspaces that are through; their ledger entries need not be read again.
+async fn completed(context: &DutyContext) -> Result<HashSet<ErasureId>> {
+    let mut ids = HashSet::new();
+    for scope in context.scopes().await? {
+        let tx = context.store().read(&scope).await?;
+        let of_workspace: Vec<ErasureId> = erasures::Entity::find()
+            .filter(erasures::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(erasures::Column::State.eq("COMPLETED"))
+            .select_only()
+            .column(erasures::Column::Id)
+            .into_tuple()
+            .all(tx.db())
+            .await?;
+        ids.extend(of_workspace);
+    }
+    Ok(ids)
 }

@@ -42,13 +42,22 @@ pub async fn stands(blobs: &Blobs, erasure: ErasureId) -> Result<bool> {
     blobs.exists(&path(erasure)).await
 }
 
-/// All entries, oldest first.
+/// The erasures that have an entry, without reading the entries.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn erasures(blobs: &Blobs) -> Result<Vec<ErasureId>> {
+    let paths = blobs.list_prefix(PREFIX).await?;
+    Ok(paths.iter().filter_map(|path| path.rsplit('/').next()?.parse().ok()).collect())
+}
+
+/// These entries, oldest first.
 ///
 /// # Errors
 /// `Unavailable`; `Corrupt` where an entry cannot be read: nothing may be restored over that.
-pub async fn all(blobs: &Blobs) -> Result<Vec<Entry>> {
+pub async fn read(blobs: &Blobs, erasures: impl IntoIterator<Item = ErasureId>) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
-    for path in blobs.list_prefix(PREFIX).await? {
+    for path in erasures.into_iter().map(path) {
         let bytes = blobs.get_small(&path).await?;
         let entry: Entry = serde_json::from_slice(&bytes).map_err(|e| {
             Error::new(ErrorKind::Corrupt, format!("The erasure ledger entry {path} cannot be read.")).because(e)

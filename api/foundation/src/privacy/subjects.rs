@@ -3,7 +3,7 @@
 //! A subject has a generation. Freezing raises it, and whatever was started under an earlier one may not be written any
 //! more: an answer in flight cannot bring back what an erasure took away.
 
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, sea_query::Expr};
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -47,11 +47,30 @@ pub async fn create(tx: &WorkspaceTx, kind: &'static str) -> Result<SubjectId> {
 /// # Errors
 /// `NotFound`; `SubjectErased` once an erasure began.
 pub async fn require_active(tx: &WorkspaceTx, subject: SubjectId) -> Result<i64> {
-    let row = find(tx, subject).await?.ok_or_else(|| Error::not_found("person"))?;
-    if row.state != state::ACTIVE {
-        return Err(erased());
-    }
-    Ok(row.generation)
+    generation_of(find(tx, subject).await?)
+}
+
+/// As [`require_active`], and until this writing transaction ends no freeze comes between: on Postgres it waits, on SQLite
+/// there is one writer.
+///
+/// # Errors
+/// As [`require_active`].
+pub async fn hold_active(tx: &WorkspaceTx, subject: SubjectId) -> Result<i64> {
+    let row = subjects::Entity::find_by_id((tx.workspace(), subject)).lock_shared().one(tx.db()).await?;
+    generation_of(row)
+}
+
+/// As [`require_generation`], held as by [`hold_active`]: for transactions that write.
+///
+/// # Errors
+/// `SubjectErased`.
+pub async fn hold_generation(tx: &WorkspaceTx, subject: SubjectId, generation: i64) -> Result<()> {
+    if hold_active(tx, subject).await? == generation { Ok(()) } else { Err(erased()) }
+}
+
+fn generation_of(row: Option<subjects::Model>) -> Result<i64> {
+    let row = row.ok_or_else(|| Error::not_found("person"))?;
+    if row.state == state::ACTIVE { Ok(row.generation) } else { Err(erased()) }
 }
 
 /// Refuses a late write: one that was started under another generation.

@@ -69,7 +69,7 @@ pub async fn connect(args: ClientArgs) -> Result<Connected> {
     config.server.listen = ([127, 0, 0, 1], 0).into();
     config.server.metrics_listen = ([127, 0, 0, 1], 0).into();
     let app = App::build(config, Clock::system()).await?;
-    super::serve::first_start(&app.services.store).await?;
+    super::serve::first_start(&app.services).await?;
     app.warm().await?;
     let running = app.start(Parts::GatewayAndWorker).await?;
     let store = &running.app.services.store;

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     app::{self, App, Parts},
     config::Config,
+    graphql::Services,
 };
 
 /// The first owner's sign-in name, until they change it.
@@ -26,12 +27,17 @@ pub async fn serve(config: Config, parts: Parts) -> Result<()> {
     let has_playground = !config.server.production;
     println!("Opening the database, the keys and the plugins.");
     let app = App::build(config, Clock::system()).await?;
-    let first = if parts == Parts::WorkerAlone { None } else { first_start(&app.services.store).await? };
     println!("Loading the embedding model.");
     app.warm().await?;
     let running = app.start(parts).await?;
     if parts != Parts::WorkerAlone {
-        announce(&running.url, has_playground, first.as_ref());
+        first_start(&running.app.services).await?;
+        println!();
+        println!("  Consigne answers at   {}/graphql", running.url);
+        if has_playground {
+            println!("  Playground            {}/playground", running.url);
+        }
+        println!();
     }
     tracing::info!(url = running.url, "ready");
     wait_for_stop().await?;
@@ -51,31 +57,32 @@ pub async fn migrate(config: Config) -> Result<()> {
     Ok(())
 }
 
-/// What the first start makes, to be shown once.
-pub struct FirstStart {
-    password: String,
-    api_key: String,
-}
-
-/// Makes the first workspace with its owner, an assistant and an API key, where there is none yet.
+/// Makes the first workspace with its owner, an assistant and an API key, where there is none yet, and prints what is
+/// shown this once.
 ///
 /// # Errors
 /// `Unavailable`.
-pub async fn first_start(store: &Store) -> Result<Option<FirstStart>> {
+pub async fn first_start(services: &Services) -> Result<()> {
+    let store = &services.store;
     if !accounts::is_empty(store).await? {
-        return Ok(None);
+        return Ok(());
     }
     let password = encode(random_uuid());
     let made = accounts::create_first(store, OWNER, &password, "My workspace").await?;
+    println!();
+    println!("  Shown this once; keep it:");
+    println!("  Owner                 {OWNER}");
+    println!("  Password              {password}");
     let scope = owner_scope(store, &password).await?;
     let settings = AssistantSettings {
         name: Some("Assistant".to_owned()),
         languages: Some(["en", "fr", "de", "es"].map(str::to_owned).to_vec()),
         ..AssistantSettings::default()
     };
-    assistants::create(&scope, store, settings).await?;
+    assistants::create(&scope, store, &services.registry, settings).await?;
     let api_key = operator::create_key(store, made.workspace, "First key", None).await?;
-    Ok(Some(FirstStart { password, api_key: api_key.expose().to_owned() }))
+    println!("  API key               {}", api_key.expose());
+    Ok(())
 }
 
 async fn owner_scope(store: &Store, password: &str) -> Result<Scope> {
@@ -83,22 +90,6 @@ async fn owner_scope(store: &Store, password: &str) -> Result<Scope> {
     let header = format!("Bearer {}", session.access_token.expose());
     let somebody = authenticate::authenticate(store, Some(&header)).await?;
     somebody.map(|s| s.scope).ok_or_else(|| anyhow::anyhow!("the first owner could not sign in"))
-}
-
-fn announce(url: &str, has_playground: bool, first: Option<&FirstStart>) {
-    println!();
-    println!("  Consigne answers at   {url}/graphql");
-    if has_playground {
-        println!("  Playground            {url}/playground");
-    }
-    if let Some(first) = first {
-        println!();
-        println!("  Shown this once; keep it:");
-        println!("  Owner                 {OWNER}");
-        println!("  Password              {}", first.password);
-        println!("  API key               {}", first.api_key);
-    }
-    println!();
 }
 
 async fn wait_for_stop() -> Result<()> {

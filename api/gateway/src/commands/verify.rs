@@ -1,6 +1,9 @@
 //! `consigne verify`: a deletion certificate, offline; or every audit chain of this installation.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -20,51 +23,71 @@ pub struct VerifyArgs {
     /// A deletion certificate: a file with a compact JWS, alone or as the `certificate` of a JSON object. Without it, every
     /// audit chain of this installation is read and judged.
     certificate: Option<PathBuf>,
-    /// The keys, as `/.well-known/jwks.json` answers them; those that stand in the certificate's file where left out.
+    /// The keys, as `/.well-known/jwks.json` answers them; this installation's own where left out.
     #[arg(long)]
     keys: Option<PathBuf>,
     #[command(flatten)]
     config: Box<Config>,
 }
 
-/// Verifies, prints, and says by its exit code whether it held.
+/// Verifies, prints, and says by its exit code whether it held: 0 for genuine, 1 for not, 2 where the signature holds but
+/// by keys that came with the certificate, which anyone could have made.
 ///
 /// # Errors
 /// A file or the database cannot be read.
 pub async fn verify(args: VerifyArgs) -> Result<ExitCode> {
-    match &args.certificate {
-        Some(path) => verify_certificate(path, args.keys.as_deref()),
-        None => verify_chains(&args.config).await,
+    let Some(path) = &args.certificate else { return verify_chains(&args.config).await };
+    let (jws, inside) = read_certificate(path)?;
+    if let Some(keys) = &args.keys {
+        let text = std::fs::read_to_string(keys).with_context(|| format!("{} cannot be read", keys.display()))?;
+        let keys = serde_json::from_str(&text).context("the keys are not JSON")?;
+        return judge(&jws, &keys, ExitCode::SUCCESS, "The certificate is genuine.");
+    }
+    if let Some(keys) = own_keys(&args.config).await {
+        return judge(&jws, &keys, ExitCode::SUCCESS, "The certificate is genuine: this installation signed it.");
+    }
+    let keys = inside.context("give the keys with --keys; they are at /.well-known/jwks.json of whoever signed")?;
+    let warning = "The signature holds, by the keys in the certificate's own file. Compare them with \
+                   /.well-known/jwks.json of whoever signed, or give those with --keys.";
+    judge(&jws, &keys, ExitCode::from(2), warning)
+}
+
+fn read_certificate(path: &Path) -> Result<(String, Option<Value>)> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    match serde_json::from_str::<Value>(&text) {
+        Ok(Value::Object(object)) => {
+            let jws = object.get("certificate").and_then(Value::as_str).context("the file has no `certificate`")?;
+            Ok((jws.to_owned(), object.get("keys").map(|_| Value::Object(object.clone()))))
+        }
+        _ => Ok((text.trim().to_owned(), None)),
     }
 }
 
-fn verify_certificate(path: &std::path::Path, keys: Option<&std::path::Path>) -> Result<ExitCode> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let (jws, inside) = match serde_json::from_str::<Value>(&text) {
-        Ok(Value::Object(object)) => {
-            let jws = object.get("certificate").and_then(Value::as_str).context("the file has no `certificate`")?;
-            (jws.to_owned(), object.get("keys").map(|_| Value::Object(object.clone())))
-        }
-        _ => (text.trim().to_owned(), None),
-    };
-    let keys = match keys {
-        Some(keys) => {
-            let text = std::fs::read_to_string(keys).with_context(|| format!("{} cannot be read", keys.display()))?;
-            serde_json::from_str(&text).context("the keys are not JSON")?
-        }
-        None => inside.context("give the keys with --keys; they are at /.well-known/jwks.json")?,
-    };
-    match signing::verify_offline(&jws, &keys) {
-        Ok(claims) => {
-            println!("{}", serde_json::to_string_pretty(&claims)?);
-            println!("The certificate is genuine.");
-            Ok(ExitCode::SUCCESS)
-        }
+/// The keys of the installation in this machine's data folder, if there is one.
+async fn own_keys(config: &Config) -> Option<Value> {
+    let is_here = config.data.database_url.is_some() || config.data.data_dir.join("consigne.db").exists();
+    if !is_here || !config.data.root_key_path().exists() {
+        return None;
+    }
+    let store = Store::open(&config.data.store(), config.data.root_key().ok()?, Clock::system()).await.ok()?;
+    signing::jwks(&store).await.ok()
+}
+
+fn judge(jws: &str, keys: &Value, genuine: ExitCode, says: &str) -> Result<ExitCode> {
+    let claims = match signing::verify_offline(jws, keys) {
+        Ok(claims) => claims,
         Err(error) => {
             println!("The certificate is NOT genuine: {error}");
-            Ok(ExitCode::FAILURE)
+            return Ok(ExitCode::FAILURE);
         }
+    };
+    if claims["typ"] != "erasure-certificate" {
+        println!("The certificate is NOT genuine: something else was signed.");
+        return Ok(ExitCode::FAILURE);
     }
+    println!("{}", serde_json::to_string_pretty(&claims)?);
+    println!("{says}");
+    Ok(genuine)
 }
 
 async fn verify_chains(config: &Config) -> Result<ExitCode> {

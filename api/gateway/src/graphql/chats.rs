@@ -20,6 +20,9 @@ use super::{
     scalars::DateTime,
 };
 
+/// Answers shown with a chat.
+const MOST_ANSWERS: u64 = 20;
+
 /// Where an answer stands.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "chats::AnswerStatus")]
@@ -96,11 +99,11 @@ impl Chat {
         Ok(MessageConnection::new(&page, rows.into_iter().map(Message::from).collect(), total))
     }
 
-    /// The last answers, oldest first; at most 50.
+    /// The last twenty answers, oldest first.
     async fn answers(&self, ctx: &Context<'_>) -> Result<Vec<Answer>> {
         let scope = ctx.somebody()?;
         let chat = ChatId::parse_or_unknown(&self.id);
-        let rows = chats::answers(&scope, ctx.store(), chat, None, 50).await.map_err(refuse)?;
+        let rows = chats::answers(&scope, ctx.store(), chat, MOST_ANSWERS).await.map_err(refuse)?;
         Ok(rows.into_iter().map(Answer::from).collect())
     }
 }

@@ -48,7 +48,7 @@ impl NodeQuery {
         match kind {
             AssistantId::PREFIX => {
                 let found = assistants::get(&scope, ctx.store(), AssistantId::parse_or_unknown(&id)).await;
-                Ok(seen(found)?.map(|a| Node::Assistant(a.into())))
+                Ok(seen(found)?.map(|a| Node::Assistant(Assistant::seen_by(&scope, a))))
             }
             DocumentId::PREFIX if may(&scope, Permission::KnowledgeRead) => {
                 let found = documents::get(&scope, ctx.store(), DocumentId::parse_or_unknown(&id)).await;

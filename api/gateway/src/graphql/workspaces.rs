@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use consigne_assistant::assistants;
-use consigne_foundation::{Error, ErrorKind, Permission, id::AssistantId, scope::Actor, workspaces};
+use consigne_foundation::{Permission, Scope, id::AssistantId, workspaces};
 
 use super::{
     context::ContextExt,
@@ -158,7 +158,7 @@ impl WorkspaceQuery {
     async fn assistants(&self, ctx: &Context<'_>) -> Result<Vec<Assistant>> {
         let scope = ctx.scope(Permission::WorkspaceRead)?;
         let all = assistants::list(&scope, ctx.store()).await.map_err(refuse)?;
-        Ok(all.into_iter().map(Assistant::from).collect())
+        Ok(all.into_iter().map(|a| Assistant::seen_by(&scope, a)).collect())
     }
 
     /// An assistant; a visitor sees the one their token is bound to. Null where it is unknown.
@@ -169,9 +169,7 @@ impl WorkspaceQuery {
     ) -> Result<Option<Assistant>> {
         let scope = ctx.somebody()?;
         let found = assistants::get(&scope, ctx.store(), AssistantId::parse_or_unknown(&id)).await;
-        let is_visitor = scope.subject().is_some();
-        Ok(look_up(found)?
-            .map(|a| Assistant { policy: (!is_visitor).then(|| AnswerPolicy::of(&a)), ..Assistant::from(a) }))
+        Ok(look_up(found)?.map(|a| Assistant::seen_by(&scope, a)))
     }
 }
 
@@ -184,12 +182,7 @@ impl WorkspaceMutation {
     /// Makes a further workspace that the member who asks owns. Sign in to it with `signIn`.
     async fn create_workspace(&self, ctx: &Context<'_>, input: CreateWorkspaceInput) -> Result<WorkspacePayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
-        let made = match scope.actor() {
-            Actor::Member { account, .. } => {
-                workspaces::create(ctx.store(), &input.name, &input.languages, account).await
-            }
-            _ => Err(Error::new(ErrorKind::Forbidden, "Only a member makes a workspace.")),
-        };
+        let made = workspaces::create_for(&scope, ctx.store(), &input.name, &input.languages).await;
         let (workspace, user_errors) = split(made)?;
         Ok(WorkspacePayload { workspace: workspace.map(Workspace::from), user_errors })
     }
@@ -206,7 +199,7 @@ impl WorkspaceMutation {
     async fn create_assistant(&self, ctx: &Context<'_>, input: CreateAssistantInput) -> Result<AssistantPayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let settings = settings_of(Some(input.name), Some(input.languages), input.policy);
-        AssistantPayload::of(assistants::create(&scope, ctx.store(), settings).await)
+        AssistantPayload::of(&scope, assistants::create(&scope, ctx.store(), &ctx.services().registry, settings).await)
     }
 
     /// Changes an assistant.
@@ -214,21 +207,24 @@ impl WorkspaceMutation {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let id = AssistantId::parse_or_unknown(&input.assistant_id);
         let settings = settings_of(input.name, input.languages, input.policy);
-        AssistantPayload::of(assistants::configure(&scope, ctx.store(), id, settings).await)
+        AssistantPayload::of(
+            &scope,
+            assistants::configure(&scope, ctx.store(), &ctx.services().registry, id, settings).await,
+        )
     }
 
     /// Pauses an assistant: answers under way end, new questions are refused.
     async fn pause_assistant(&self, ctx: &Context<'_>, input: PauseAssistantInput) -> Result<AssistantPayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let id = AssistantId::parse_or_unknown(&input.assistant_id);
-        AssistantPayload::of(assistants::set_paused(&scope, ctx.store(), id, true).await)
+        AssistantPayload::of(&scope, assistants::set_paused(&scope, ctx.store(), id, true).await)
     }
 
     /// Lets a paused assistant go on.
     async fn resume_assistant(&self, ctx: &Context<'_>, input: PauseAssistantInput) -> Result<AssistantPayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let id = AssistantId::parse_or_unknown(&input.assistant_id);
-        AssistantPayload::of(assistants::set_paused(&scope, ctx.store(), id, false).await)
+        AssistantPayload::of(&scope, assistants::set_paused(&scope, ctx.store(), id, false).await)
     }
 }
 
@@ -251,9 +247,9 @@ fn settings_of(
 }
 
 impl AssistantPayload {
-    fn of(result: consigne_foundation::Result<assistants::Assistant>) -> Result<Self> {
+    fn of(scope: &Scope, result: consigne_foundation::Result<assistants::Assistant>) -> Result<Self> {
         let (assistant, user_errors) = split(result)?;
-        Ok(Self { assistant: assistant.map(Assistant::from), user_errors })
+        Ok(Self { assistant: assistant.map(|a| Assistant::seen_by(scope, a)), user_errors })
     }
 }
 
@@ -270,9 +266,10 @@ impl AnswerPolicy {
     }
 }
 
-impl From<assistants::Assistant> for Assistant {
-    fn from(a: assistants::Assistant) -> Self {
-        let policy = Some(AnswerPolicy::of(&a));
+impl Assistant {
+    /// What the scope may see of it: visitors see no policy.
+    pub fn seen_by(scope: &Scope, a: assistants::Assistant) -> Self {
+        let policy = scope.permissions().has(Permission::WorkspaceRead).then(|| AnswerPolicy::of(&a));
         Self {
             id: a.id.to_string().into(),
             name: a.name,

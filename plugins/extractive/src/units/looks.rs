@@ -1,6 +1,6 @@
 //! What a line is, by its marks or, where a parser has taken the marks away, by its looks.
 
-use crate::clean::inline;
+use crate::markdown::inline;
 
 /// An open code fence.
 pub(super) struct Fence {

@@ -1,0 +1,121 @@
+//! The real program over one data folder: started, killed, started again.
+
+use std::{
+    fs::OpenOptions,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use consigne_tests::{app::program, client::Client, database::Database, people::Member, source};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+/// How long a start may take: a debug build on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The owner of the first workspace, whose password the first start prints.
+const OWNER: &str = "owner@consigne.localhost";
+
+/// What every start over one data folder has in common.
+pub struct Installation {
+    /// Where its rows are.
+    pub database: Database,
+    folder: PathBuf,
+    flags: Vec<String>,
+    password: Option<String>,
+}
+
+/// The program while it runs. Dropped, it is killed.
+pub struct Program {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    /// Where the API is.
+    pub url: String,
+}
+
+impl Installation {
+    /// An empty one.
+    pub async fn new(folder: &Path) -> Result<Self> {
+        let database = Database::fresh(folder).await?;
+        let parts = source::root().join("parts");
+        let mut flags = ["--data-dir", &folder.to_string_lossy(), "--parts-dir", &parts.to_string_lossy()]
+            .into_iter()
+            .chain(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+            .chain(["--http-threads", "1", "--embed-workers", "1"])
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
+        if let Database::Postgres { owner, application, .. } = &database {
+            flags.extend(["--database-url", application, "--database-owner-url", owner].map(str::to_owned));
+        }
+        Ok(Self { database, folder: folder.to_owned(), flags, password: None })
+    }
+
+    /// Starts the program and waits until it says where it answers.
+    pub async fn start(&mut self) -> Result<Program> {
+        let log = OpenOptions::new().create(true).append(true).open(self.log())?;
+        let mut child = self.command("serve")?.stdout(Stdio::piped()).stderr(log).spawn()?;
+        let stdout = child.stdout.take().context("its output is piped")?;
+        let mut program = Program { child, lines: BufReader::new(stdout).lines(), url: String::new() };
+        let api = program.announced("Consigne answers at").await.with_context(|| self.last_words())?;
+        program.url = api.trim_end_matches("/graphql").to_owned();
+        if self.password.is_none() {
+            self.password = Some(program.announced("Password").await?);
+        }
+        Ok(program)
+    }
+
+    /// The owner, signed in.
+    pub async fn owner(&self, public: &Client) -> Result<Member> {
+        let password = self.password.as_deref().context("the first start says the password")?;
+        Member::sign_in(public, OWNER, password, None).await
+    }
+
+    /// What `consigne verify` says of the audit chains, if it is content.
+    pub async fn verify(&self) -> Result<String> {
+        let output = self.command("verify")?.output().await?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        Ok(said)
+    }
+
+    /// The end of the log, for an error.
+    pub fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        format!("the log ends with:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("consigne.log")
+    }
+
+    /// Nothing of this process's own environment, which might name another database.
+    fn command(&self, what: &str) -> Result<Command> {
+        let mut command = Command::new(program()?);
+        command.arg(what).args(&self.flags).env_clear().stdin(Stdio::null()).kill_on_drop(true);
+        Ok(command)
+    }
+}
+
+impl Program {
+    /// SIGKILL, and the wait until it is gone.
+    pub async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// What stands behind these words in a line that it prints.
+    async fn announced(&mut self, words: &str) -> Result<String> {
+        loop {
+            let line = timeout(PATIENCE, self.lines.next_line()).await.context("it is silent")??;
+            let line = line.with_context(|| format!("it ended before it said `{words}`"))?;
+            if let Some(said) = line.trim().strip_prefix(words) {
+                return Ok(said.trim().to_owned());
+            }
+        }
+    }
+}

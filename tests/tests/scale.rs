@@ -1,0 +1,136 @@
+//! One person is erased from a large workspace, and no byte of theirs is left.
+//!
+//! `CONSIGNE_SCALE_MESSAGES` says how many messages other visitors wrote (20,000 where it is not set). Two hundred
+//! thousand, without nextest's time limit, and with the times:
+//!
+//! ```console
+//! $ CONSIGNE_SCALE_MESSAGES=200000 cargo test -p consigne-tests scale:: -- --nocapture
+//! ```
+
+mod bytes;
+mod crowd;
+
+use std::{path::Path, time::Instant};
+
+use anyhow::{Context, Result, ensure};
+use consigne_tests::{
+    app::{TestApp, minutes, program},
+    canary::Canary,
+    people::{Member, Visitor},
+    standins::openai::{StandIn, Turn},
+    texts,
+};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use self::{bytes::Secrets, crowd::Crowd};
+
+/// Messages of other visitors where the environment names no number.
+const MESSAGES: u64 = 20_000;
+
+/// Messages of the person who is erased.
+const OF_THE_PERSON: u64 = 1_000;
+
+/// How many of those are asked through the API, within the points of one visitor; the rest are their copies.
+const ASKED: u64 = 20;
+
+/// How many places of a certificate are flipped.
+const FLIPS: usize = 8;
+
+#[expect(clippy::disallowed_methods, reason = "the environment says how large this test is")]
+fn messages() -> u64 {
+    std::env::var("CONSIGNE_SCALE_MESSAGES").ok().and_then(|number| number.parse().ok()).unwrap_or(MESSAGES)
+}
+
+#[expect(clippy::disallowed_methods, reason = "what a person waits for is measured, not what the product's clock says")]
+fn stopwatch() -> Instant {
+    Instant::now()
+}
+
+/// A workspace that knows the handbook and answers through this server, and the assistant.
+async fn shop(app: &TestApp, server: &StandIn) -> Result<(Member, String)> {
+    let acme = app.workspace("acme").await?;
+    acme.add_text("Handbook", texts::HANDBOOK).await?;
+    app.run_jobs().await?;
+    let settings = json!({"baseUrl": server.base_url(), "model": "any"});
+    acme.graphql("enable_plugin", json!({"input": {"pluginId": "openai", "settings": settings}})).await?.ok();
+    let input = json!({"name": "Ada", "languages": ["en"], "policy": {"chatModel": "openai"}});
+    let made = acme.graphql("create_assistant", json!({"input": input})).await?.ok();
+    Ok((acme, made.text("/createAssistant/assistant/id")))
+}
+
+/// A visitor asks this many questions with these words in them, and is told them again.
+async fn talk(app: &TestApp, server: &StandIn, to: (&Member, &Visitor), words: &str, questions: u64) -> Result<()> {
+    let (acme, visitor) = to;
+    let chat = visitor.start_chat().await?;
+    for number in 0..questions {
+        server.script([Turn::answer(&["A standard inspection, ", words, ", costs 79 euros [1]."])]);
+        let id = visitor.ask(&chat, &format!("I am {words}. How much is inspection number {number}?")).await?;
+        app.run_jobs().await?;
+        let answer = acme.graphql("answer", json!({"id": id})).await?.ok().get("/answer").clone();
+        ensure!(answer["outcome"] == "ANSWERED" && answer["text"].to_string().contains(words), "{answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erasing_a_visitor_of_1000_messages_among_200000_leaves_no_byte() -> Result<()> {
+    let (app, server, canary) = (TestApp::start().await?, StandIn::start().await, Canary::new());
+    let (acme, assistant) = shop(&app, &server).await?;
+    talk(&app, &server, (&acme, &acme.visitor(&assistant).await?), "somebody else", 2).await?;
+    app.advance(minutes(1));
+    let visitor = acme.visitor(&assistant).await?;
+    talk(&app, &server, (&acme, &visitor), &canary.to_string(), ASKED).await?;
+    let crowd = Crowd::of(&app.database).await?;
+    let filling = stopwatch();
+    crowd.of_others(messages()).await?;
+    crowd.of_the_newest(OF_THE_PERSON - ASKED).await?;
+    let before = crowd.count().await?;
+    println!("{before:?}, filled in {:.1?}", filling.elapsed());
+    ensure!(before.messages >= messages() + OF_THE_PERSON && before.of_the_person == OF_THE_PERSON, "{before:?}");
+    let secrets = Secrets::of_the_newest(&app.database).await?;
+
+    let erasing = stopwatch();
+    let id = acme.erase(&visitor.subject).await?;
+    app.run_jobs().await?;
+    let took = erasing.elapsed();
+    let erasure = acme.erasure(&id).await?;
+    println!("erased in {took:.1?}: {}", erasure["steps"]);
+    assert_eq!(erasure["state"], "COMPLETED", "{erasure}");
+    let after = crowd.count().await?;
+    assert_eq!((after.messages, after.of_the_person), (before.messages - OF_THE_PERSON, 0));
+
+    let searching = stopwatch();
+    app.assert_absent(&canary).await?;
+    secrets.assert_absent(&app.database)?;
+    println!("searched {} sealed values and the canary in {:.1?}", secrets.count(), searching.elapsed());
+    let certificate = erasure["certificate"].as_str().context("it is certified")?;
+    let keys = acme.request(reqwest::Method::GET, "/.well-known/jwks.json").send().await?.json().await?;
+    drop(app);
+    judge_certificate(certificate, &keys).await
+}
+
+/// The certificate holds without the gateway, and with a letter changed anywhere it does not.
+async fn judge_certificate(certificate: &str, keys: &Value) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    ensure!(is_genuine(folder.path(), certificate, keys).await?, "{certificate} is not genuine");
+    for flip in 0..FLIPS {
+        let place = certificate.len() * (2 * flip + 1) / (2 * FLIPS);
+        let letter = if certificate.as_bytes()[place] == b'A' { "B" } else { "A" };
+        let forged = format!("{}{letter}{}", &certificate[..place], &certificate[place + 1..]);
+        ensure!(!is_genuine(folder.path(), &forged, keys).await?, "genuine with letter {place} changed");
+    }
+    Ok(())
+}
+
+/// What `consigne verify` says, in an empty folder.
+async fn is_genuine(folder: &Path, certificate: &str, keys: &Value) -> Result<bool> {
+    let mut file = keys.clone();
+    file["certificate"] = json!(certificate);
+    let path = folder.join("certificate.json");
+    std::fs::write(&path, file.to_string())?;
+    let verify = Command::new(program()?).arg("verify").arg(&path).current_dir(folder).env_clear().output().await?;
+    let said = String::from_utf8_lossy(&verify.stdout);
+    ensure!(said.contains("The certificate is "), "it said {said}{}", String::from_utf8_lossy(&verify.stderr));
+    Ok(verify.status.success())
+}
