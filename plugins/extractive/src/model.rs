@@ -1,10 +1,15 @@
 //! The capability: read, weigh, admit, compose, stream.
 
 use async_trait::async_trait;
-use consigne_sdk::{ChatDelta, ChatModel, ChatRequest, ChatStream, Result};
+use consigne_sdk::{ChatDelta, ChatModel, ChatRequest, ChatStream, PromptRole, Result};
 use futures::{StreamExt, stream};
 
-use crate::{clean::visible, evidence, question, quotes};
+use crate::{
+    clean::visible,
+    evidence::{self, Candidate},
+    question::{self, Material},
+    quotes,
+};
 
 /// Characters that a token is taken to stand for; few, so that no answer is longer than was asked for.
 const CHARACTERS_OF_TOKEN: usize = 3;
@@ -44,10 +49,22 @@ impl Quoting {
         let threshold = request.answer_threshold;
         let material = question::read(request);
         let candidates = evidence::weigh(&material, &asked, threshold, request.embedder.as_ref()).await?;
-        let admitted = evidence::admit(&material, candidates, threshold);
+        let mut admitted = evidence::admit(&material, candidates, threshold);
+        leave_out_what_was_said(request, &material, &mut admitted);
         let most_characters = request.max_tokens as usize * CHARACTERS_OF_TOKEN;
         let text = quotes::compose(&material, &admitted, self.most_sentences, most_characters);
         Ok((!text.is_empty()).then_some(text))
+    }
+}
+
+/// A follow-up question wants something new: what the last answer quoted already is left out, unless nothing else is left.
+fn leave_out_what_was_said(request: &ChatRequest, material: &Material, admitted: &mut Vec<Candidate>) {
+    let is_follow_up = request.messages.last().is_some_and(|asked| asked.content != request.question);
+    let last_answer = request.messages.iter().rev().find(|message| message.role == PromptRole::Assistant);
+    let (true, Some(said)) = (is_follow_up, last_answer) else { return };
+    let is_new = |c: &Candidate| !said.content.contains(&material.passages[c.passage].units[c.unit].unit.text);
+    if admitted.iter().any(is_new) {
+        admitted.retain(is_new);
     }
 }
 
