@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use consigne_foundation::{Clock, Timestamp, identity::accounts};
+use consigne_gateway::{Clock, Timestamp, commands::serve};
 use consigne_gateway::{
     app::{App, Parts, Running},
     config::Config,
@@ -82,7 +82,7 @@ impl TestApp {
         let clock = Clock::fixed(BEGINNING);
         let app = App::build(config, clock.clone()).await?;
         let owner = Credentials { email: "owner@acme.example".into(), password: "Mustard-Lantern-47-Quarry".into() };
-        accounts::create_first(&app.services.store, &owner.email, &owner.password, "first").await?;
+        serve::first_owner(&app.services, &owner.email, &owner.password, "first").await?;
         let running = app.start(Parts::GatewayAlone).await?;
         Ok(Self { database, clock, running, folder, owner, first: OnceCell::new() })
     }

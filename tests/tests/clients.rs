@@ -75,10 +75,8 @@ async fn npm_clients_hear_a_whole_answer_however_often_they_are_cut_off() -> Res
     let (visitor, chat, answer) = slow_answer(&app, &server).await?;
     let listeners = [("ws", 0), ("sse", 0), ("ws", 1), ("ws", 3), ("sse", 2), ("sse", 4)];
     let listeners = listeners.map(|(transport, cut)| {
-        {
         let name = if cut == 0 { format!("{transport}, whole") } else { format!("{transport}, cut after {cut}") };
         json!({"name": name, "transport": transport, "cut": if cut == 0 { -1 } else { cut }})
-    }
     });
     let asked = json!({"url": url(&visitor, "")?.trim_end_matches('/'), "token": visitor.token(), "chat": chat, "listeners": listeners});
     let Some(mut script) = node::start("listen.mjs", &asked).await? else { return Ok(()) };
@@ -96,7 +94,8 @@ async fn npm_clients_hear_a_whole_answer_however_often_they_are_cut_off() -> Res
         let heard = report[name]["heard"].as_array().with_context(|| format!("{name} heard nothing"))?;
         let gists: Vec<_> = heard.iter().map(gist).collect();
         assert_eq!(gists, kept, "{name}");
-        let deltas: String = gists.iter().filter(|(_, kind, _)| kind == "AnswerDelta").map(|(.., text)| &**text).collect();
+        let deltas: String =
+            gists.iter().filter(|(_, kind, _)| kind == "AnswerDelta").map(|(.., text)| &**text).collect();
         let completed = heard.last().context("it heard the end")?;
         assert_eq!((&json!(deltas), &completed["answer"]["text"]), (&answer["text"], &answer["text"]), "{name}");
         let [connections, dropped] =

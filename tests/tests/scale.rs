@@ -125,11 +125,12 @@ async fn judge_certificate(certificate: &str, keys: &Value) -> Result<()> {
 
 /// What `consigne verify` says, in an empty folder.
 async fn is_genuine(folder: &Path, certificate: &str, keys: &Value) -> Result<bool> {
-    let mut file = keys.clone();
-    file["certificate"] = json!(certificate);
-    let path = folder.join("certificate.json");
-    std::fs::write(&path, file.to_string())?;
-    let verify = Command::new(program()?).arg("verify").arg(&path).current_dir(folder).env_clear().output().await?;
+    let (path, keys_path) = (folder.join("certificate.json"), folder.join("keys.json"));
+    std::fs::write(&path, json!({ "certificate": certificate }).to_string())?;
+    std::fs::write(&keys_path, keys.to_string())?;
+    let mut verify = Command::new(program()?);
+    verify.arg("verify").arg(&path).arg("--keys").arg(&keys_path).current_dir(folder).env_clear();
+    let verify = verify.output().await?;
     let said = String::from_utf8_lossy(&verify.stdout);
     ensure!(said.contains("The certificate is "), "it said {said}{}", String::from_utf8_lossy(&verify.stderr));
     Ok(verify.status.success())

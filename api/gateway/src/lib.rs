@@ -16,3 +16,5 @@ pub mod http;
 pub mod plugins;
 pub mod telemetry;
 pub mod worker;
+
+pub use consigne_foundation::{Clock, Timestamp};

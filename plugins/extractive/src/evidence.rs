@@ -66,13 +66,13 @@ pub(crate) struct Candidate {
     nearness: f32,
 }
 
-/// The units that may answer, best first.
+/// The units that may answer, best first. A unit has to be near to every way in which the question was asked.
 ///
 /// # Errors
 /// Those of the embedder.
 pub(crate) async fn weigh(
     material: &Material,
-    question: &str,
+    asked: Vec<String>,
     threshold: f32,
     embedder: &dyn Embedder,
 ) -> Result<Vec<Candidate>> {
@@ -80,23 +80,24 @@ pub(crate) async fn weigh(
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    let asked = embedder.embed(EmbedKind::Question, vec![question.to_owned()]).await?;
+    let ways = asked.len();
+    let asked = embedder.embed(EmbedKind::Question, asked).await?;
     let texts: Vec<String> =
         places.iter().map(|(passage, unit)| text_of(&material.passages[*passage].units[*unit])).collect();
     let vectors = embedder.embed(EmbedKind::Passage, texts).await?;
-    let (Some(asked), true) = (asked.first(), vectors.len() == places.len()) else {
+    if asked.len() != ways || asked.is_empty() || vectors.len() != places.len() {
         return Err(PluginError::new(
             PluginErrorKind::Internal,
             "the embedder gave another number of vectors than texts",
         ));
-    };
+    }
     let mut candidates: Vec<Candidate> = places
         .iter()
         .zip(&vectors)
         .map(|((passage, unit), vector)| {
             let from = &material.passages[*passage];
             let near = |cosine: f32| nearness(material, from, cosine, threshold);
-            let nearness = near(cosine(asked, vector));
+            let nearness = asked.iter().map(|way| near(cosine(way, vector))).sum::<f32>() / ways as f32;
             let own_language = if is_other_language(material, from) { 0.0 } else { SAME_LANGUAGE };
             let score = nearness + WORDS * from.units[*unit].coverage + PASSAGE * near(from.score) + own_language;
             Candidate { passage: *passage, unit: *unit, score, nearness }

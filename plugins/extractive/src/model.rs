@@ -4,12 +4,7 @@ use async_trait::async_trait;
 use consigne_sdk::{ChatDelta, ChatModel, ChatRequest, ChatStream, PromptRole, Result};
 use futures::{StreamExt, stream};
 
-use crate::{
-    clean::visible,
-    evidence::{self, Candidate},
-    question::{self, Material},
-    quotes,
-};
+use crate::{clean::visible, evidence, question, quotes};
 
 /// Characters that a token is taken to stand for; few, so that no answer is longer than was asked for.
 const CHARACTERS_OF_TOKEN: usize = 3;
@@ -42,29 +37,29 @@ impl ChatModel for Quoting {
 impl Quoting {
     /// The quotes that answer, or `None` where the passages do not.
     async fn text(&self, request: &ChatRequest) -> Result<Option<String>> {
-        let asked = visible(&request.question);
-        if asked.trim().is_empty() || request.passages.is_empty() {
+        let asked = ways_of_asking(request);
+        if asked[0].trim().is_empty() || request.passages.is_empty() {
             return Ok(None);
         }
         let threshold = request.answer_threshold;
         let material = question::read(request);
-        let candidates = evidence::weigh(&material, &asked, threshold, request.embedder.as_ref()).await?;
-        let mut admitted = evidence::admit(&material, candidates, threshold);
-        leave_out_what_was_said(request, &material, &mut admitted);
+        let candidates = evidence::weigh(&material, asked, threshold, request.embedder.as_ref()).await?;
+        let admitted = evidence::admit(&material, candidates, threshold);
         let most_characters = request.max_tokens as usize * CHARACTERS_OF_TOKEN;
         let text = quotes::compose(&material, &admitted, self.most_sentences, most_characters);
         Ok((!text.is_empty()).then_some(text))
     }
 }
 
-/// A follow-up question wants something new: what the last answer quoted already is left out, unless nothing else is left.
-fn leave_out_what_was_said(request: &ChatRequest, material: &Material, admitted: &mut Vec<Candidate>) {
-    let is_follow_up = request.messages.last().is_some_and(|asked| asked.content != request.question);
-    let last_answer = request.messages.iter().rev().find(|message| message.role == PromptRole::Assistant);
-    let (true, Some(said)) = (is_follow_up, last_answer) else { return };
-    let is_new = |c: &Candidate| !said.content.contains(&material.passages[c.passage].units[c.unit].unit.text);
-    if admitted.iter().any(is_new) {
-        admitted.retain(is_new);
+/// The question as it stands alone and, where the visitor's own words leaned on the history, those words too: what is near
+/// to both answers the new part about the old matter.
+fn ways_of_asking(request: &ChatRequest) -> Vec<String> {
+    let own_words =
+        request.messages.last().filter(|last| last.role == PromptRole::User).map(|last| visible(&last.content));
+    let alone = visible(&request.question);
+    match own_words {
+        Some(words) if words != alone && !words.trim().is_empty() => vec![alone, words],
+        _ => vec![alone],
     }
 }
 

@@ -8,20 +8,46 @@ pub struct Chance {
 }
 
 const SUBJECTS: [&str; 12] = [
-    "The workshop", "A tandem", "The night train", "Every lighthouse", "The bakery", "A glacier", "The archive",
-    "An orchestra", "The harbour master", "A beehive", "The observatory", "A canal boat",
+    "The workshop",
+    "A tandem",
+    "The night train",
+    "Every lighthouse",
+    "The bakery",
+    "A glacier",
+    "The archive",
+    "An orchestra",
+    "The harbour master",
+    "A beehive",
+    "The observatory",
+    "A canal boat",
 ];
 const VERBS: [&str; 12] = [
     "repairs", "carries", "measures", "paints", "counts", "welcomes", "weighs", "borrows", "polishes", "sorts",
     "delivers", "inspects",
 ];
 const OBJECTS: [&str; 12] = [
-    "copper kettles", "winter tyres", "old maps", "apple crates", "brass screws", "wool blankets", "blue tickets",
-    "glass lenses", "salted almonds", "garden chairs", "paper lanterns", "cedar planks",
+    "copper kettles",
+    "winter tyres",
+    "old maps",
+    "apple crates",
+    "brass screws",
+    "wool blankets",
+    "blue tickets",
+    "glass lenses",
+    "salted almonds",
+    "garden chairs",
+    "paper lanterns",
+    "cedar planks",
 ];
 const TIMES: [&str; 8] = [
-    "before sunrise", "on the first Monday of the month", "during the long frost", "after the second bell",
-    "in the week of the fair", "when the river is low", "between two ferries", "on rainy afternoons",
+    "before sunrise",
+    "on the first Monday of the month",
+    "during the long frost",
+    "after the second bell",
+    "in the week of the fair",
+    "when the river is low",
+    "between two ferries",
+    "on rainy afternoons",
 ];
 
 impl Chance {

@@ -61,10 +61,13 @@ impl Installation {
         let mut child = self.command("serve")?.stdout(Stdio::piped()).stderr(log).spawn()?;
         let stdout = child.stdout.take().context("its output is piped")?;
         let mut program = Program { child, lines: BufReader::new(stdout).lines(), url: String::new() };
-        let api = program.announced("Consigne answers at").await.with_context(|| self.last_words())?;
-        program.url = api.trim_end_matches("/graphql").to_owned();
-        if self.password.is_none() {
-            self.password = Some(program.announced("Password").await?);
+        while program.url.is_empty() {
+            let line = program.next_line().await.with_context(|| self.last_words())?;
+            if let Some(password) = line.trim().strip_prefix("Password ") {
+                self.password = Some(password.trim().to_owned());
+            } else if let Some(api) = line.trim().strip_prefix("Consigne answers at ") {
+                program.url = api.trim().trim_end_matches("/graphql").to_owned();
+            }
         }
         Ok(program)
     }
@@ -108,14 +111,8 @@ impl Program {
         Ok(self.child.kill().await?)
     }
 
-    /// What stands behind these words in a line that it prints.
-    async fn announced(&mut self, words: &str) -> Result<String> {
-        loop {
-            let line = timeout(PATIENCE, self.lines.next_line()).await.context("it is silent")??;
-            let line = line.with_context(|| format!("it ended before it said `{words}`"))?;
-            if let Some(said) = line.trim().strip_prefix(words) {
-                return Ok(said.trim().to_owned());
-            }
-        }
+    async fn next_line(&mut self) -> Result<String> {
+        let line = timeout(PATIENCE, self.lines.next_line()).await.context("it is silent")??;
+        line.context("it ended before it said where it answers")
     }
 }

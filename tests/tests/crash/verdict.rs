@@ -110,7 +110,11 @@ pub async fn judge_chat(run: &Run, asker: &Asker, tally: &mut Tally) -> Result<(
         let answer = question.answer.as_deref().context("each was accepted")?;
         let again = question.ask(&client, id).await?;
         ensure!(again == answer, "the same key opened {again} beside {answer}");
-        judge_answer(&client.graphql("answer", json!({"id": answer})).await?.ok().get("/answer").clone(), &events, tally)?;
+        judge_answer(
+            &client.graphql("answer", json!({"id": answer})).await?.ok().get("/answer").clone(),
+            &events,
+            tally,
+        )?;
     }
     let after = client.graphql("chat", json!({"id": id})).await?.ok();
     ensure!(after.number("/chat/lastEvent") == last, "asking again changed the chat");
@@ -121,7 +125,8 @@ fn judge_answer(answer: &Value, events: &[Value], tally: &mut Tally) -> Result<(
     let id = &answer["id"];
     let status = answer["status"].as_str().unwrap_or_default();
     tally.add(format!("answer {status}"));
-    let of_it: Vec<_> = events.iter().filter(|event| event["answerId"] == *id || event["answer"]["id"] == *id).collect();
+    let of_it: Vec<_> =
+        events.iter().filter(|event| event["answerId"] == *id || event["answer"]["id"] == *id).collect();
     let ends = of_it.iter().filter(|event| is_end(event)).count();
     let last = of_it.last().with_context(|| format!("nothing happened to {id}"))?;
     ensure!(ends == 1 && is_end(last), "{id} ended {ends} times: {of_it:?}");

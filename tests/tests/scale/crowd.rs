@@ -6,10 +6,10 @@ use consigne_tests::database::Database;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database as Connect, DatabaseConnection, DbBackend, Statement};
 
 /// Messages of one chat of the crowd.
-const PER_CHAT: u64 = 25;
+const PER_CHAT: u64 = 20;
 
 /// Chats of one of its visitors.
-const CHATS: u64 = 4;
+const CHATS: u64 = 5;
 
 /// The person of the visitor who came last, by the test's clock.
 pub const NEWEST: &str = "(SELECT subject_id FROM visitors ORDER BY created_at DESC, id DESC LIMIT 1)";
@@ -21,6 +21,8 @@ const OLDEST: &str = "(SELECT subject_id FROM visitors WHERE created_at > 1 ORDE
 pub struct Crowd {
     data: DatabaseConnection,
     keys: DatabaseConnection,
+    /// Tables with their columns.
+    columns: Vec<(String, String)>,
 }
 
 /// How large a workspace is.
@@ -45,7 +47,14 @@ impl Crowd {
             Connect::connect(options)
         };
         let [data, keys] = urls(database);
-        let crowd = Self { data: silent(data).await?, keys: silent(keys).await? };
+        let columns = database.columns().await?;
+        let crowd = Self { data: silent(data).await?, keys: silent(keys).await?, columns };
+        if crowd.data.get_database_backend() == DbBackend::Sqlite {
+            // As the product's own connections: moved rows leave no copy in the pages that they leave.
+            for db in [&crowd.data, &crowd.keys] {
+                db.execute_unprepared("PRAGMA secure_delete = ON").await?;
+            }
+        }
         crowd.run(&format!("CREATE TEMPORARY TABLE person AS SELECT {NEWEST} AS subject_id")).await?;
         Ok(crowd)
     }
@@ -87,30 +96,35 @@ impl Crowd {
     async fn chats(&self, from: &str, to: &str, chats: u64, turns: u64) -> Result<()> {
         let id = self.random_id();
         self.run(&format!(
-            "CREATE TEMPORARY TABLE turns AS SELECT row_number() OVER (ORDER BY a.id) - 1 AS number, \
-             a.id AS answer_id, m.text_sealed AS question, m.author AS author, (SELECT e.payload_sealed FROM chat_events e \
-             WHERE e.workspace_id = a.workspace_id AND e.chat_id = a.chat_id AND e.target_id = a.id \
-             AND e.payload_sealed IS NOT NULL ORDER BY e.seq LIMIT 1) AS told FROM answers a \
-             JOIN messages m ON m.id = a.question_id WHERE a.subject_id = {from}"
+            "CREATE TEMPORARY TABLE turns AS SELECT row_number() OVER (ORDER BY id) - 1 AS number, id AS answer_id, \
+             question_id AS message_id FROM answers WHERE subject_id = {from}"
         ))
         .await?;
         self.run(&format!(
-            "CREATE TEMPORARY TABLE new_chats AS SELECT {id} AS id, s.workspace_id, s.id AS subject_id, c.assistant_id, \
-             c.state, c.created_at FROM subjects s \
-             CROSS JOIN (SELECT * FROM chats WHERE subject_id = {from} ORDER BY id LIMIT 1) AS c \
-             CROSS JOIN {} WHERE s.id IN {to}",
+            "CREATE TEMPORARY TABLE new_chats AS SELECT {id} AS id, s.id AS subject_id, \
+             (SELECT id FROM chats WHERE subject_id = {from} ORDER BY id LIMIT 1) AS model FROM subjects s CROSS JOIN {} WHERE s.id IN {to}",
             series(chats)
         ))
         .await?;
         self.run(&format!(
-            "CREATE TEMPORARY TABLE new_turns AS SELECT c.workspace_id, c.id AS chat_id, c.subject_id, n.i AS turn, \
-             {id} AS message_id, {id} AS answer_id, t.number FROM new_chats c CROSS JOIN {} \
+            "CREATE TEMPORARY TABLE new_turns AS SELECT c.id AS chat_id, c.subject_id, n.i AS turn, t.number, \
+             {id} AS message_id, {id} AS answer_id FROM new_chats c CROSS JOIN {} \
              JOIN turns t ON t.number = n.i % (SELECT count(*) FROM turns)",
             series(turns)
         ))
         .await?;
-        for sql in copies() {
-            self.run(&sql).await?;
+        for (table, rows, replaced) in copies() {
+            let columns: Vec<_> =
+                self.columns.iter().filter(|(of, _)| of == table).map(|(_, column)| &**column).collect();
+            let values: Vec<_> = columns
+                .iter()
+                .map(|column| {
+                    let another = replaced.iter().find(|(name, _)| name == column);
+                    another.map_or_else(|| format!("o.{column}"), |(_, value)| value.clone())
+                })
+                .collect();
+            let (columns, values) = (columns.join(", "), values.join(", "));
+            self.run(&format!("INSERT INTO {table} ({columns}) SELECT {values} {rows}")).await?;
         }
         for table in ["turns", "new_chats", "new_turns"] {
             self.run(&format!("DROP TABLE {table}")).await?;
@@ -165,39 +179,62 @@ fn series(count: u64) -> String {
     )
 }
 
-/// Chats, questions, answers, citations, and four events a turn: posted, started, a piece of text, completed.
-fn copies() -> Vec<String> {
-    let event = |number: u64, kind: &str, target: &str, payload: &str| {
-        format!(
-            "INSERT INTO chat_events (workspace_id, chat_id, seq, subject_id, kind, target_id, payload_sealed, created_at) \
-             SELECT n.workspace_id, n.chat_id, n.turn * 4 - {number}, n.subject_id, '{kind}', n.{target}, {payload}, \
-             c.created_at FROM new_turns n JOIN turns t ON t.number = n.number JOIN new_chats c ON c.id = n.chat_id"
-        )
+/// A table, the rows to copy, and the columns that are another in the copy.
+type Copy = (&'static str, String, Vec<(&'static str, String)>);
+
+/// What is copied, from which rows, and what is another in the copy: chats, questions, answers, citations, and four events
+/// a turn: posted, started, a piece of text, completed.
+fn copies() -> Vec<Copy> {
+    let set = |columns: &[(&'static str, &str)]| -> Vec<(&'static str, String)> {
+        columns.iter().map(|(column, value)| (*column, (*value).to_owned())).collect()
     };
+    let of_turns = "FROM new_turns n JOIN turns t ON t.number = n.number";
     let mut all = vec![
-        "INSERT INTO chats (workspace_id, id, assistant_id, subject_id, state, last_seq, created_at, updated_at) \
-         SELECT workspace_id, id, assistant_id, subject_id, state, \
-         4 * (SELECT count(*) FROM new_turns n WHERE n.chat_id = c.id), created_at, created_at FROM new_chats c"
-            .to_owned(),
-        "INSERT INTO messages (workspace_id, id, chat_id, subject_id, author, text_sealed, created_at) \
-         SELECT n.workspace_id, n.message_id, n.chat_id, n.subject_id, t.author, t.question, c.created_at \
-         FROM new_turns n JOIN turns t ON t.number = n.number JOIN new_chats c ON c.id = n.chat_id"
-            .to_owned(),
-        "INSERT INTO answers (workspace_id, id, chat_id, question_id, assistant_id, subject_id, subject_generation, \
-         idempotency_key, status, outcome, text_sealed, disclosure, attempts, created_at, completed_at) \
-         SELECT n.workspace_id, n.answer_id, n.chat_id, n.message_id, a.assistant_id, n.subject_id, a.subject_generation, \
-         'copy ' || n.turn, a.status, a.outcome, a.text_sealed, a.disclosure, a.attempts, a.created_at, a.completed_at \
-         FROM new_turns n JOIN turns t ON t.number = n.number JOIN answers a ON a.id = t.answer_id"
-            .to_owned(),
-        "INSERT INTO citations (workspace_id, answer_id, position, subject_id, document_id, passage_id, title_sealed, \
-         quote_sealed, location, score) SELECT n.workspace_id, n.answer_id, q.position, n.subject_id, q.document_id, \
-         q.passage_id, q.title_sealed, q.quote_sealed, q.location, q.score \
-         FROM new_turns n JOIN turns t ON t.number = n.number JOIN citations q ON q.answer_id = t.answer_id"
-            .to_owned(),
+        (
+            "chats",
+            "FROM new_chats n JOIN chats o ON o.id = n.model".to_owned(),
+            set(&[
+                ("id", "n.id"),
+                ("subject_id", "n.subject_id"),
+                ("last_seq", "4 * (SELECT count(*) FROM new_turns t WHERE t.chat_id = n.id)"),
+            ]),
+        ),
+        (
+            "messages",
+            format!("{of_turns} JOIN messages o ON o.id = t.message_id"),
+            set(&[("id", "n.message_id"), ("chat_id", "n.chat_id"), ("subject_id", "n.subject_id")]),
+        ),
+        (
+            "answers",
+            format!("{of_turns} JOIN answers o ON o.id = t.answer_id"),
+            set(&[
+                ("id", "n.answer_id"),
+                ("chat_id", "n.chat_id"),
+                ("question_id", "n.message_id"),
+                ("subject_id", "n.subject_id"),
+                ("idempotency_key", "'copy ' || n.turn"),
+            ]),
+        ),
+        (
+            "citations",
+            format!("{of_turns} JOIN citations o ON o.answer_id = t.answer_id"),
+            set(&[("answer_id", "n.answer_id"), ("subject_id", "n.subject_id")]),
+        ),
     ];
-    all.push(event(3, "MESSAGE_POSTED", "message_id", "NULL"));
-    all.push(event(2, "ANSWER_STARTED", "answer_id", "NULL"));
-    all.push(event(1, "ANSWER_DELTA", "answer_id", "t.told"));
-    all.push(event(0, "ANSWER_COMPLETED", "answer_id", "NULL"));
+    let kinds = [("MESSAGE_POSTED", "message_id"), ("ANSWER_STARTED", "answer_id"), ("ANSWER_DELTA", "answer_id")];
+    for ((kind, target), left) in kinds.into_iter().chain([("ANSWER_COMPLETED", "answer_id")]).zip((0..4).rev()) {
+        let one = format!(
+            "{of_turns} JOIN chat_events o ON o.target_id = t.{target} AND o.kind = '{kind}' \
+             AND o.seq = (SELECT min(e.seq) FROM chat_events e WHERE e.workspace_id = o.workspace_id \
+             AND e.chat_id = o.chat_id AND e.target_id = o.target_id AND e.kind = o.kind)"
+        );
+        let seq = format!("n.turn * 4 - {left}");
+        let target = format!("n.{target}");
+        all.push((
+            "chat_events",
+            one,
+            set(&[("chat_id", "n.chat_id"), ("seq", &seq), ("subject_id", "n.subject_id"), ("target_id", &target)]),
+        ));
+    }
     all
 }

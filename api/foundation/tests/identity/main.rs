@@ -1,5 +1,7 @@
 //! Who may come in, told as stories: accounts, sessions, tokens, keys, visitors and workspaces.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

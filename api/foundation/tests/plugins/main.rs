@@ -1,5 +1,7 @@
 //! Which plugins a workspace uses, under settings that never come back.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod fake;
 #[path = "../support/mod.rs"]
 mod support;

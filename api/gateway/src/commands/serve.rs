@@ -4,7 +4,7 @@ use anyhow::Result;
 use consigne_assistant::assistants::{self, AssistantSettings};
 use consigne_foundation::{
     Clock, Scope,
-    id::{encode, random_uuid},
+    id::{WorkspaceId, encode, random_uuid},
     identity::{accounts, authenticate, operator},
     store::Store,
 };
@@ -68,7 +68,7 @@ pub async fn first_start(services: &Services) -> Result<()> {
         return Ok(());
     }
     let password = encode(random_uuid());
-    let made = accounts::create_first(store, OWNER, &password, "My workspace").await?;
+    let workspace = first_owner(services, OWNER, &password, "My workspace").await?;
     println!();
     println!("  Shown this once; keep it:");
     println!("  Owner                 {OWNER}");
@@ -80,9 +80,17 @@ pub async fn first_start(services: &Services) -> Result<()> {
         ..AssistantSettings::default()
     };
     assistants::create(&scope, store, &services.registry, settings).await?;
-    let api_key = operator::create_key(store, made.workspace, "First key", None).await?;
+    let api_key = operator::create_key(store, workspace, "First key", None).await?;
     println!("  API key               {}", api_key.expose());
     Ok(())
+}
+
+/// Makes the first account and its workspace.
+///
+/// # Errors
+/// `Conflict` where there is an account already.
+pub async fn first_owner(services: &Services, email: &str, password: &str, workspace: &str) -> Result<WorkspaceId> {
+    Ok(accounts::create_first(&services.store, email, password, workspace).await?.workspace)
 }
 
 async fn owner_scope(store: &Store, password: &str) -> Result<Scope> {

@@ -393,7 +393,11 @@ impl ChatMutation {
     }
 
     /// Asks the assistant a question. The answer arrives through `chatEvents`.
-    async fn ask_question(&self, ctx: &Context<'_>, input: AskQuestionInput) -> Result<AskQuestionPayload> {
+    async fn ask_question(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: AskQuestionInput,
+    ) -> Result<AskQuestionPayload> {
         let scope = ctx.scope(Permission::ChatsAsk)?;
         let chat = ChatId::parse_or_unknown(&input.chat_id);
         let asked = ask::ask(&scope, ctx.store(), chat, &input.text, &input.idempotency_key).await;
@@ -407,7 +411,11 @@ impl ChatMutation {
     }
 
     /// Rates an answer; rating again changes the rating.
-    async fn rate_answer(&self, ctx: &Context<'_>, input: RateAnswerInput) -> Result<RateAnswerPayload> {
+    async fn rate_answer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: RateAnswerInput,
+    ) -> Result<RateAnswerPayload> {
         let scope = ctx.scope(Permission::ChatsAsk)?;
         let id = AnswerId::parse_or_unknown(&input.answer_id);
         let (rated, user_errors) = split(chats::rate(&scope, ctx.store(), id, input.rating.into()).await)?;

@@ -310,14 +310,22 @@ pub struct IdentityMutation;
 #[Object]
 impl IdentityMutation {
     /// Signs a member in. The answer to a wrong address and to a wrong password is the same.
-    async fn sign_in(&self, ctx: &Context<'_>, input: SignInInput) -> Result<SessionPayload> {
+    async fn sign_in(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: SignInInput,
+    ) -> Result<SessionPayload> {
         let workspace = input.workspace_id.as_ref().map(|id| WorkspaceId::parse_or_unknown(id));
         let signed_in = accounts::sign_in(ctx.store(), &input.email, &input.password, workspace).await;
         SessionPayload::of(signed_in)
     }
 
     /// Changes a refresh token for a new session. Each token works once; late reuse revokes the session.
-    async fn refresh_session(&self, ctx: &Context<'_>, input: RefreshSessionInput) -> Result<SessionPayload> {
+    async fn refresh_session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: RefreshSessionInput,
+    ) -> Result<SessionPayload> {
         SessionPayload::of(sessions::refresh(ctx.store(), &input.refresh_token).await)
     }
 
@@ -332,7 +340,7 @@ impl IdentityMutation {
     async fn start_visitor_session(
         &self,
         ctx: &Context<'_>,
-        input: StartVisitorSessionInput,
+        #[graphql(desc = "What to do, and with what.")] input: StartVisitorSessionInput,
     ) -> Result<VisitorSessionPayload> {
         let earlier = input.visitor_token.as_deref();
         let started = visitors::start(ctx.store(), &input.publishable_key, ctx.origin(), earlier).await;
@@ -343,7 +351,7 @@ impl IdentityMutation {
     async fn create_visitor_token(
         &self,
         ctx: &Context<'_>,
-        input: CreateVisitorTokenInput,
+        #[graphql(desc = "What to do, and with what.")] input: CreateVisitorTokenInput,
     ) -> Result<VisitorSessionPayload> {
         let scope = ctx.scope(Permission::VisitorsWrite)?;
         let assistant = AssistantId::parse_or_unknown(&input.assistant_id);
@@ -355,7 +363,11 @@ impl IdentityMutation {
     }
 
     /// Makes a secret key for a program. Its text is shown this once.
-    async fn create_api_key(&self, ctx: &Context<'_>, input: CreateApiKeyInput) -> Result<CreateApiKeyPayload> {
+    async fn create_api_key(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: CreateApiKeyInput,
+    ) -> Result<CreateApiKeyPayload> {
         let scope = ctx.scope(Permission::KeysWrite)?;
         let permissions = input.permissions.into_iter().map(Permission::from).collect();
         let new =
@@ -367,7 +379,7 @@ impl IdentityMutation {
     async fn create_publishable_key(
         &self,
         ctx: &Context<'_>,
-        input: CreatePublishableKeyInput,
+        #[graphql(desc = "What to do, and with what.")] input: CreatePublishableKeyInput,
     ) -> Result<CreateApiKeyPayload> {
         let scope = ctx.scope(Permission::KeysWrite)?;
         let assistant = AssistantId::parse_or_unknown(&input.assistant_id);
@@ -380,7 +392,11 @@ impl IdentityMutation {
     }
 
     /// Revokes a key, at once.
-    async fn revoke_api_key(&self, ctx: &Context<'_>, input: RevokeApiKeyInput) -> Result<RevokeApiKeyPayload> {
+    async fn revoke_api_key(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: RevokeApiKeyInput,
+    ) -> Result<RevokeApiKeyPayload> {
         let scope = ctx.scope(Permission::KeysWrite)?;
         let key = ApiKeyId::parse_or_unknown(&input.api_key_id);
         let (revoked, user_errors) = split(api_keys::revoke(&scope, ctx.store(), key).await)?;

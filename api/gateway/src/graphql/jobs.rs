@@ -74,7 +74,11 @@ pub struct JobMutation;
 #[Object]
 impl JobMutation {
     /// Puts a dead job back with all its tries.
-    async fn retry_job(&self, ctx: &Context<'_>, input: RetryJobInput) -> Result<RetryJobPayload> {
+    async fn retry_job(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: RetryJobInput,
+    ) -> Result<RetryJobPayload> {
         let scope = ctx.scope(Permission::JobsWrite)?;
         let id = JobId::parse_or_unknown(&input.job_id);
         let (retried, user_errors) = split(dead::retry(&scope, ctx.store(), id).await)?;

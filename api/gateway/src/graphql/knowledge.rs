@@ -263,7 +263,11 @@ pub struct KnowledgeMutation;
 #[Object]
 impl KnowledgeMutation {
     /// Announces a file. Send its bytes to the URL of the answer, then call `completeUpload`.
-    async fn create_upload(&self, ctx: &Context<'_>, input: CreateUploadInput) -> Result<CreateUploadPayload> {
+    async fn create_upload(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: CreateUploadInput,
+    ) -> Result<CreateUploadPayload> {
         let scope = ctx.scope(Permission::KnowledgeWrite)?;
         let new = uploads::NewUpload {
             file_name: input.file_name,
@@ -277,14 +281,22 @@ impl KnowledgeMutation {
     }
 
     /// Makes the document of an upload whose bytes were sent. Its progress arrives through `documentProgress`.
-    async fn complete_upload(&self, ctx: &Context<'_>, input: CompleteUploadInput) -> Result<DocumentPayload> {
+    async fn complete_upload(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: CompleteUploadInput,
+    ) -> Result<DocumentPayload> {
         let scope = ctx.scope(Permission::KnowledgeWrite)?;
         let id = UploadId::parse_or_unknown(&input.upload_id);
         DocumentPayload::of(uploads::complete(&scope, &ctx.services().knowledge, id).await)
     }
 
     /// Takes a text as a document.
-    async fn add_text_document(&self, ctx: &Context<'_>, input: AddTextDocumentInput) -> Result<DocumentPayload> {
+    async fn add_text_document(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: AddTextDocumentInput,
+    ) -> Result<DocumentPayload> {
         let scope = ctx.scope(Permission::KnowledgeWrite)?;
         let replaces = input.replaces_document_id.as_ref().map(|id| DocumentId::parse_or_unknown(id));
         let knowledge = &ctx.services().knowledge;
@@ -294,7 +306,11 @@ impl KnowledgeMutation {
     }
 
     /// Deletes a document. Its passages, vectors and file are gone when this answers without an error.
-    async fn delete_document(&self, ctx: &Context<'_>, input: DeleteDocumentInput) -> Result<DeleteDocumentPayload> {
+    async fn delete_document(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: DeleteDocumentInput,
+    ) -> Result<DeleteDocumentPayload> {
         let scope = ctx.scope(Permission::KnowledgeWrite)?;
         let id = DocumentId::parse_or_unknown(&input.document_id);
         let (gone, user_errors) = split(deletion::delete(&scope, &ctx.services().knowledge, id).await)?;

@@ -168,7 +168,11 @@ pub struct PluginMutation;
 #[Object]
 impl PluginMutation {
     /// Enables a plugin for the workspace, or gives it new settings.
-    async fn enable_plugin(&self, ctx: &Context<'_>, input: EnablePluginInput) -> Result<PluginPayload> {
+    async fn enable_plugin(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: EnablePluginInput,
+    ) -> Result<PluginPayload> {
         let scope = ctx.scope(Permission::PluginsWrite)?;
         let settings = input.settings.map_or_else(|| Value::Object(serde_json::Map::new()), |json| json.0);
         let enabled = ctx.services().registry.enable(&scope, ctx.store(), &input.plugin_id, settings).await;
@@ -176,7 +180,11 @@ impl PluginMutation {
     }
 
     /// Disables a plugin for the workspace. Its sealed settings go.
-    async fn disable_plugin(&self, ctx: &Context<'_>, input: DisablePluginInput) -> Result<PluginPayload> {
+    async fn disable_plugin(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: DisablePluginInput,
+    ) -> Result<PluginPayload> {
         let scope = ctx.scope(Permission::PluginsWrite)?;
         let disabled = ctx.services().registry.disable(&scope, ctx.store(), &input.plugin_id).await;
         PluginPayload::of(disabled)

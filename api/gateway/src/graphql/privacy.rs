@@ -106,7 +106,11 @@ pub struct PrivacyMutation;
 impl PrivacyMutation {
     /// Erases a person and everything held about them, for good. A visitor may erase themselves; their token ends with it,
     /// and the erasure is then seen by those who may read erasures.
-    async fn erase_subject(&self, ctx: &Context<'_>, input: EraseSubjectInput) -> Result<EraseSubjectPayload> {
+    async fn erase_subject(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: EraseSubjectInput,
+    ) -> Result<EraseSubjectPayload> {
         let scope = ctx.somebody()?;
         let subject = SubjectId::parse_or_unknown(&input.subject_id);
         let requested = erasure::request(&scope, &ctx.services().privacy, subject, &input.idempotency_key).await;

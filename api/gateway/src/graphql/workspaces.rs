@@ -180,7 +180,11 @@ pub struct WorkspaceMutation;
 #[Object]
 impl WorkspaceMutation {
     /// Makes a further workspace that the member who asks owns. Sign in to it with `signIn`.
-    async fn create_workspace(&self, ctx: &Context<'_>, input: CreateWorkspaceInput) -> Result<WorkspacePayload> {
+    async fn create_workspace(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: CreateWorkspaceInput,
+    ) -> Result<WorkspacePayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let made = workspaces::create_for(&scope, ctx.store(), &input.name, &input.languages).await;
         let (workspace, user_errors) = split(made)?;
@@ -188,7 +192,11 @@ impl WorkspaceMutation {
     }
 
     /// Changes name or languages of the workspace.
-    async fn configure_workspace(&self, ctx: &Context<'_>, input: ConfigureWorkspaceInput) -> Result<WorkspacePayload> {
+    async fn configure_workspace(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: ConfigureWorkspaceInput,
+    ) -> Result<WorkspacePayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let change = workspaces::WorkspaceChange { name: input.name, languages: input.languages };
         let (workspace, user_errors) = split(workspaces::configure(&scope, ctx.store(), change).await)?;
@@ -196,14 +204,22 @@ impl WorkspaceMutation {
     }
 
     /// Makes an assistant.
-    async fn create_assistant(&self, ctx: &Context<'_>, input: CreateAssistantInput) -> Result<AssistantPayload> {
+    async fn create_assistant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: CreateAssistantInput,
+    ) -> Result<AssistantPayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let settings = settings_of(Some(input.name), Some(input.languages), input.policy);
         AssistantPayload::of(&scope, assistants::create(&scope, ctx.store(), &ctx.services().registry, settings).await)
     }
 
     /// Changes an assistant.
-    async fn configure_assistant(&self, ctx: &Context<'_>, input: ConfigureAssistantInput) -> Result<AssistantPayload> {
+    async fn configure_assistant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: ConfigureAssistantInput,
+    ) -> Result<AssistantPayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let id = AssistantId::parse_or_unknown(&input.assistant_id);
         let settings = settings_of(input.name, input.languages, input.policy);
@@ -214,14 +230,22 @@ impl WorkspaceMutation {
     }
 
     /// Pauses an assistant: answers under way end, new questions are refused.
-    async fn pause_assistant(&self, ctx: &Context<'_>, input: PauseAssistantInput) -> Result<AssistantPayload> {
+    async fn pause_assistant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: PauseAssistantInput,
+    ) -> Result<AssistantPayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let id = AssistantId::parse_or_unknown(&input.assistant_id);
         AssistantPayload::of(&scope, assistants::set_paused(&scope, ctx.store(), id, true).await)
     }
 
     /// Lets a paused assistant go on.
-    async fn resume_assistant(&self, ctx: &Context<'_>, input: PauseAssistantInput) -> Result<AssistantPayload> {
+    async fn resume_assistant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: PauseAssistantInput,
+    ) -> Result<AssistantPayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let id = AssistantId::parse_or_unknown(&input.assistant_id);
         AssistantPayload::of(&scope, assistants::set_paused(&scope, ctx.store(), id, false).await)
