@@ -45,8 +45,8 @@ async fn every_must_of_graphql_over_http_holds() -> Result<()> {
     audit("a member, in production", &*app.owner().await?).await
 }
 
-/// A workspace whose assistant answers through a server that takes its time, and a visitor who has just asked.
-async fn slow_answer(app: &TestApp, server: &StandIn) -> Result<(Visitor, String, String)> {
+/// A workspace whose assistant answers through this server, and a visitor who has just asked.
+async fn asked(app: &TestApp, server: &StandIn, turn: Turn) -> Result<(Visitor, String, String)> {
     let acme: Member = app.workspace("acme").await?;
     acme.add_text("Handbook", texts::HANDBOOK).await?;
     app.run_jobs().await?;
@@ -56,8 +56,7 @@ async fn slow_answer(app: &TestApp, server: &StandIn) -> Result<(Visitor, String
     let made = acme.graphql("create_assistant", json!({"input": input})).await?.ok();
     let visitor = acme.visitor(&made.text("/createAssistant/assistant/id")).await?;
     let chat = visitor.start_chat().await?;
-    let words = "Delivery to Belgium, France and Germany is free above 120 euros, and costs 9 euros below that [1].";
-    server.script([Turn::Slow(words.split_inclusive(' ').map(str::to_owned).collect(), 90)]);
+    server.script([turn]);
     let answer = visitor.ask(&chat, "How much is delivery?").await?;
     Ok((visitor, chat, answer))
 }
@@ -68,11 +67,20 @@ fn gist(event: &Value) -> (i64, String, String) {
     (event["seq"].as_i64().unwrap_or_default(), text("__typename"), text("text"))
 }
 
+/// The gist of a chat, up to the end of its answer.
+async fn whole(visitor: &Visitor, chat: &str) -> Result<Vec<(i64, String, String)>> {
+    let is_completed = |event: &Value| event["data"]["chatEvents"]["__typename"] == "AnswerCompleted";
+    let events = visitor.chat_events(chat, None).await?.until(is_completed).await?;
+    Ok(events.iter().map(|event| gist(&event["data"]["chatEvents"])).collect())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn npm_clients_hear_a_whole_answer_however_often_they_are_cut_off() -> Result<()> {
     let app = TestApp::start().await?;
     let server = StandIn::start().await;
-    let (visitor, chat, answer) = slow_answer(&app, &server).await?;
+    let words = "Delivery to Belgium, France and Germany is free above 120 euros, and costs 9 euros below that [1].";
+    let slowly = Turn::Slow(words.split_inclusive(' ').map(str::to_owned).collect(), 90);
+    let (visitor, chat, answer) = asked(&app, &server, slowly).await?;
     let listeners = [("ws", 0), ("sse", 0), ("ws", 1), ("ws", 3), ("sse", 2), ("sse", 4)];
     let listeners = listeners.map(|(transport, cut)| {
         let name = if cut == 0 { format!("{transport}, whole") } else { format!("{transport}, cut after {cut}") };
@@ -86,9 +94,7 @@ async fn npm_clients_hear_a_whole_answer_however_often_they_are_cut_off() -> Res
 
     let answer = visitor.answer(&answer).await?;
     assert_eq!((&answer["status"], &answer["outcome"]), (&json!("COMPLETED"), &json!("ANSWERED")), "{answer}");
-    let is_completed = |event: &Value| event["data"]["chatEvents"]["__typename"] == "AnswerCompleted";
-    let kept = visitor.chat_events(&chat, None).await?.until(is_completed).await?;
-    let kept: Vec<_> = kept.iter().map(|event| gist(&event["data"]["chatEvents"])).collect();
+    let kept = whole(&visitor, &chat).await?;
     for listener in &listeners {
         let name = listener["name"].as_str().context("each has a name")?;
         let heard = report[name]["heard"].as_array().with_context(|| format!("{name} heard nothing"))?;
@@ -106,5 +112,22 @@ async fn npm_clients_hear_a_whole_answer_however_often_they_are_cut_off() -> Res
             _ => assert_eq!(connections, 1, "{name}"),
         }
     }
+    Ok(())
+}
+
+/// The model says something that no passage bears out, and it was heard already. What a listener is left with is the
+/// answer all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn words_that_cite_nothing_are_taken_back_from_those_who_heard_them() -> Result<()> {
+    let app = TestApp::start().await?;
+    let server = StandIn::start().await;
+    let (visitor, chat, answer) = asked(&app, &server, Turn::answer(&["Delivery is ", "free for everybody."])).await?;
+    app.run_jobs().await?;
+    let answer = visitor.answer(&answer).await?;
+    assert_eq!((&answer["status"], &answer["outcome"]), (&json!("COMPLETED"), &json!("NOT_IN_KNOWLEDGE")), "{answer}");
+    let told = whole(&visitor, &chat).await?;
+    let begun = told.iter().rposition(|(_, kind, _)| kind == "AnswerStarted").context("it began")?;
+    let heard: String = told[begun..].iter().map(|(.., text)| &**text).collect();
+    assert_eq!(json!(heard), answer["text"], "{told:?}");
     Ok(())
 }

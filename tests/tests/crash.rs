@@ -112,7 +112,8 @@ async fn what_was_accepted_is_done_once_however_often_the_program_is_killed() ->
     let (kills, seed) = (number("CONSIGNE_KILLS").unwrap_or(KILLS), number("CONSIGNE_SEED"));
     let (mut chance, begun) = (Chance::new(seed), stopwatch());
     println!("{kills} kills; to repeat them: CONSIGNE_SEED={}", chance.seed);
-    let folder = tempfile::tempdir()?;
+    let folder = tempfile::Builder::new().prefix("consigne-killed-").disable_cleanup(true).tempdir()?;
+    println!("its data, if this fails: {}", folder.path().display());
     let server = StandIn::start().await;
     server.script((0..kills * 12 + 12).map(|_| slow_turn()));
     let mut installation = Installation::new(folder.path()).await?;
@@ -141,7 +142,7 @@ async fn what_was_accepted_is_done_once_however_often_the_program_is_killed() ->
     println!("{}", installation.verify().await?.trim());
     let is_proof = half_read > 0 && tally.count("answer begun anew") > 0;
     ensure!(is_proof || kills < KILLS, "no kill fell into an ingest, or none into an answer: this proves nothing");
-    Ok(())
+    Ok(std::fs::remove_dir_all(folder.path())?)
 }
 
 /// Lets everybody finish, and judges.

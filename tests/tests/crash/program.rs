@@ -86,11 +86,11 @@ impl Installation {
         Ok(said)
     }
 
-    /// The end of the log, for an error.
+    /// The last complaints of the log, for an error.
     pub fn last_words(&self) -> String {
         let log = std::fs::read_to_string(self.log()).unwrap_or_default();
-        let lines: Vec<_> = log.lines().collect();
-        format!("the log ends with:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"))
+        let lines: Vec<_> = log.lines().filter(|line| !line.contains("\"level\":\"INFO\"")).collect();
+        format!("it complained last:\n{}", lines[lines.len().saturating_sub(10)..].join("\n"))
     }
 
     fn log(&self) -> PathBuf {

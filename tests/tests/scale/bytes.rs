@@ -1,7 +1,7 @@
 //! The sealed bytes themselves. That no canary is readable shows only that it was sealed; that the sealed bytes and the
 //! key are gone from the files shows that they were erased.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use aho_corasick::AhoCorasick;
 use anyhow::{Result, ensure};
@@ -61,15 +61,30 @@ impl Secrets {
     /// unreadable without their key, so only an embedded database is held to this.
     pub fn assert_absent(&self, database: &Database) -> Result<()> {
         let Database::Sqlite(folder) = database else { return Ok(()) };
-        let search = AhoCorasick::new(self.0.keys())?;
-        let names: Vec<_> = self.0.values().collect();
-        let mut left: BTreeMap<String, usize> = BTreeMap::new();
-        for file in files_below(folder) {
-            for found in search.find_iter(&file.bytes) {
-                *left.entry(format!("{} in {}", names[found.pattern().as_usize()], file.name)).or_default() += 1;
-            }
-        }
+        let left: Vec<_> = self.found_below(folder)?.into_values().collect();
         ensure!(left.is_empty(), "sealed bytes of the erased person are left: {left:?}");
         Ok(())
+    }
+
+    /// Fails where one of them is in no file: a search that finds nothing proves nothing.
+    pub fn assert_present(&self, database: &Database) -> Result<()> {
+        let Database::Sqlite(folder) = database else { return Ok(()) };
+        let found = self.found_below(folder)?.len();
+        ensure!(found == self.count(), "{found} of {} sealed values are found before the erasure", self.count());
+        Ok(())
+    }
+
+    /// Where each that is found is, by its number.
+    fn found_below(&self, folder: &Path) -> Result<BTreeMap<usize, String>> {
+        let search = AhoCorasick::new(self.0.keys())?;
+        let names: Vec<_> = self.0.values().collect();
+        let mut places = BTreeMap::new();
+        for file in files_below(folder) {
+            for found in search.find_iter(&file.bytes) {
+                let number = found.pattern().as_usize();
+                places.entry(number).or_insert_with(|| format!("{} in {}", names[number], file.name));
+            }
+        }
+        Ok(places)
     }
 }

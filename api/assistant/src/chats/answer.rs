@@ -167,9 +167,7 @@ impl AnswerHandler {
             // What cites nothing that is stored cannot be checked, so it does not count as an answer from the knowledge.
             cited if cited.is_empty() => {
                 let said = self.no_answer(&run.assistant, language);
-                if text.is_none() {
-                    writer.say(&said).await?;
-                }
+                writer.say_instead(&said).await?;
                 (said, cited)
             }
             cited => (text.unwrap_or_default(), cited),
@@ -493,7 +491,17 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    async fn say(&mut self, text: &str) -> Result<()> {
+    /// Says this and nothing else: what was heard already is void, as after a failure.
+    async fn say_instead(&mut self, text: &str) -> Result<()> {
+        if self.first_text.is_some() {
+            let row = &self.run.row;
+            let tx = self.store.write(self.scope).await?;
+            self.run.hold(&tx).await?;
+            let begun_anew = Happening::AnswerStarted(row.id);
+            events::append(&tx, &self.run.key, row.chat_id, row.subject_id, &begun_anew).await?;
+            tx.commit().await?;
+        }
+        self.waiting.clear();
         self.waiting.push_str(text);
         self.flush().await
     }
