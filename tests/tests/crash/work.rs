@@ -3,9 +3,12 @@
 //! What they were told is what counts. A call whose answer was lost is made again after the restart, as a good client
 //! makes it: the same file under the same name, the same question under the same key.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -14,6 +17,10 @@ use consigne_tests::{
     people::{Member, idempotency_key},
 };
 use serde_json::{Value, json};
+use tokio::time::timeout;
+
+/// A listener who hears nothing for so long connects again.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// One run of the program, between two kills.
 pub struct Run {
@@ -159,16 +166,17 @@ impl Asker {
         question.answer = Some(answer.clone());
         let seen = self.heard.last().and_then(|event| event["seq"].as_i64());
         let mut listener = client.listen("chat_events", json!({"chatId": chat, "after": seen})).await?;
-        while let Some(event) = listener.next().await.with_context(|| format!("while {answer} was waited for"))? {
+        while let Ok(event) = timeout(QUIET, listener.next()).await {
+            let event = event?.with_context(|| format!("the stream ended before {answer}"))?;
             let event = event["data"]["chatEvents"].clone();
             let is_last = is_end(&event) && event["answer"]["id"] == *answer;
             self.heard.push(event);
             if is_last {
                 question.is_over = true;
-                return Ok(());
+                break;
             }
         }
-        anyhow::bail!("the stream ended before the answer")
+        Ok(())
     }
 }
 

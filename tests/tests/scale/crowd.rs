@@ -113,7 +113,7 @@ impl Crowd {
             series(turns)
         ))
         .await?;
-        for (table, rows, replaced) in copies() {
+        for (table, rows, replaced) in copies(turns) {
             let columns: Vec<_> =
                 self.columns.iter().filter(|(of, _)| of == table).map(|(_, column)| &**column).collect();
             let values: Vec<_> = columns
@@ -184,20 +184,17 @@ type Copy = (&'static str, String, Vec<(&'static str, String)>);
 
 /// What is copied, from which rows, and what is another in the copy: chats, questions, answers, citations, and four events
 /// a turn: posted, started, a piece of text, completed.
-fn copies() -> Vec<Copy> {
+fn copies(turns: u64) -> Vec<Copy> {
     let set = |columns: &[(&'static str, &str)]| -> Vec<(&'static str, String)> {
         columns.iter().map(|(column, value)| (*column, (*value).to_owned())).collect()
     };
+    let last_seq = (turns * 4).to_string();
     let of_turns = "FROM new_turns n JOIN turns t ON t.number = n.number";
     let mut all = vec![
         (
             "chats",
             "FROM new_chats n JOIN chats o ON o.id = n.model".to_owned(),
-            set(&[
-                ("id", "n.id"),
-                ("subject_id", "n.subject_id"),
-                ("last_seq", "4 * (SELECT count(*) FROM new_turns t WHERE t.chat_id = n.id)"),
-            ]),
+            set(&[("id", "n.id"), ("subject_id", "n.subject_id"), ("last_seq", &last_seq)]),
         ),
         (
             "messages",
