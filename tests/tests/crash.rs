@@ -46,8 +46,9 @@ const KILLS: u64 = 6;
 const LONGEST_LIFE: u64 = 2_500;
 
 /// How long everything may take after the last start: a lease of 15 s, sweeps that come each minute and leave alone what
-/// is younger than one, and what waits behind.
+/// is younger than one, and what waits behind. Each kill leaves some more.
 const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE_FOR_A_KILL: Duration = Duration::from_secs(3);
 
 #[expect(clippy::disallowed_methods, reason = "the environment says how long this test takes")]
 fn number(name: &str) -> Option<u64> {
@@ -134,7 +135,8 @@ async fn what_was_accepted_is_done_once_however_often_the_program_is_killed() ->
 
     println!("killed {kills} times in {:.1?}", begun.elapsed());
     let program = installation.start().await?;
-    let tally = timeout(PATIENCE, settle(&program, &installation, &mut editor, &mut askers)).await;
+    let patience = PATIENCE + PATIENCE_FOR_A_KILL * u32::try_from(kills)?;
+    let tally = timeout(patience, settle(&program, &installation, &mut editor, &mut askers)).await;
     let tally = tally.context("not everything was done in time").and_then(|done| done);
     let tally = tally.with_context(|| installation.last_words())?;
     program.kill().await?;

@@ -11,6 +11,10 @@ const PER_CHAT: u64 = 20;
 /// Chats of one of its visitors.
 const CHATS: u64 = 5;
 
+/// The events of a turn that are copied, in their order, and which column of its answer says what each is about.
+const EVENTS: [(&str, &str); 4] =
+    [("MESSAGE_POSTED", "question_id"), ("ANSWER_STARTED", "id"), ("ANSWER_DELTA", "id"), ("ANSWER_COMPLETED", "id")];
+
 /// The person of the visitor who came last, by the test's clock.
 pub const NEWEST: &str = "(SELECT subject_id FROM visitors ORDER BY created_at DESC, id DESC LIMIT 1)";
 
@@ -95,9 +99,18 @@ impl Crowd {
     /// Copies what `from` wrote and was answered, turn by turn, into new chats of each of `to`.
     async fn chats(&self, from: &str, to: &str, chats: u64, turns: u64) -> Result<()> {
         let id = self.random_id();
+        let events: String = EVENTS
+            .iter()
+            .map(|(kind, target)| {
+                format!(
+                    ", (SELECT min(e.seq) FROM chat_events e WHERE e.workspace_id = a.workspace_id \
+                     AND e.chat_id = a.chat_id AND e.target_id = a.{target} AND e.kind = '{kind}') AS {kind}"
+                )
+            })
+            .collect();
         self.run(&format!(
-            "CREATE TEMPORARY TABLE turns AS SELECT row_number() OVER (ORDER BY id) - 1 AS number, id AS answer_id, \
-             question_id AS message_id FROM answers WHERE subject_id = {from}"
+            "CREATE TEMPORARY TABLE turns AS SELECT row_number() OVER (ORDER BY a.id) - 1 AS number, a.workspace_id, \
+             a.chat_id, a.id AS answer_id, a.question_id AS message_id{events} FROM answers a WHERE a.subject_id = {from}"
         ))
         .await?;
         self.run(&format!(
@@ -198,12 +211,12 @@ fn copies(turns: u64) -> Vec<Copy> {
         ),
         (
             "messages",
-            format!("{of_turns} JOIN messages o ON o.id = t.message_id"),
+            format!("{of_turns} JOIN messages o ON o.workspace_id = t.workspace_id AND o.id = t.message_id"),
             set(&[("id", "n.message_id"), ("chat_id", "n.chat_id"), ("subject_id", "n.subject_id")]),
         ),
         (
             "answers",
-            format!("{of_turns} JOIN answers o ON o.id = t.answer_id"),
+            format!("{of_turns} JOIN answers o ON o.workspace_id = t.workspace_id AND o.id = t.answer_id"),
             set(&[
                 ("id", "n.answer_id"),
                 ("chat_id", "n.chat_id"),
@@ -214,23 +227,17 @@ fn copies(turns: u64) -> Vec<Copy> {
         ),
         (
             "citations",
-            format!("{of_turns} JOIN citations o ON o.answer_id = t.answer_id"),
+            format!("{of_turns} JOIN citations o ON o.workspace_id = t.workspace_id AND o.answer_id = t.answer_id"),
             set(&[("answer_id", "n.answer_id"), ("subject_id", "n.subject_id")]),
         ),
     ];
-    let kinds = [("MESSAGE_POSTED", "message_id"), ("ANSWER_STARTED", "answer_id"), ("ANSWER_DELTA", "answer_id")];
-    for ((kind, target), left) in kinds.into_iter().chain([("ANSWER_COMPLETED", "answer_id")]).zip((0..4).rev()) {
-        let one = format!(
-            "{of_turns} JOIN chat_events o ON o.target_id = t.{target} AND o.kind = '{kind}' \
-             AND o.seq = (SELECT min(e.seq) FROM chat_events e WHERE e.workspace_id = o.workspace_id \
-             AND e.chat_id = o.chat_id AND e.target_id = o.target_id AND e.kind = o.kind)"
-        );
-        let seq = format!("n.turn * 4 - {left}");
-        let target = format!("n.{target}");
+    for ((kind, target), left) in EVENTS.into_iter().zip((0..4).rev()) {
+        let target = if target == "id" { "n.answer_id" } else { "n.message_id" };
+        let (seq, one) = (format!("n.turn * 4 - {left}"), format!("o.chat_id = t.chat_id AND o.seq = t.{kind}"));
         all.push((
             "chat_events",
-            one,
-            set(&[("chat_id", "n.chat_id"), ("seq", &seq), ("subject_id", "n.subject_id"), ("target_id", &target)]),
+            format!("{of_turns} JOIN chat_events o ON o.workspace_id = t.workspace_id AND {one}"),
+            set(&[("chat_id", "n.chat_id"), ("seq", &seq), ("subject_id", "n.subject_id"), ("target_id", target)]),
         ));
     }
     all

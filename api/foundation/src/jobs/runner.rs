@@ -221,8 +221,15 @@ impl Runner {
         if again && (handler.never_gives_up() || job.attempt < handler.max_attempts()) {
             return self.put_back(claim, pause_after(job.attempt), Some(error)).await;
         }
+        // The lease is held until the row knows: a worker that dies in between leaves the job to the next, which tells it.
+        if !self.renew(claim).await? {
+            return Ok(());
+        }
+        if let Err(error) = handler.give_up(job, error).await {
+            tracing::error!(job = %job.id, kind = handler.kind(), %error, "a dead job's row could not be told");
+        }
         let tx = self.store.write_instance().await?;
-        let died = jobs::Entity::update_many()
+        jobs::Entity::update_many()
             .col_expr(jobs::Column::State, Expr::value(state::DEAD))
             .col_expr(jobs::Column::LastError, Expr::value(error.message()))
             .col_expr(jobs::Column::FinishedAt, Expr::value(self.store.now()))
@@ -231,13 +238,7 @@ impl Runner {
             .filter(jobs::Column::LeaseToken.eq(claim.token))
             .exec(tx.db())
             .await?;
-        tx.commit().await?;
-        if died.rows_affected == 1
-            && let Err(error) = handler.give_up(job, error).await
-        {
-            tracing::error!(job = %job.id, kind = handler.kind(), %error, "a dead job's row could not be told");
-        }
-        Ok(())
+        tx.commit().await
     }
 
     async fn finish(&self, claim: &Claim) -> Result<()> {
