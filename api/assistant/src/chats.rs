@@ -204,7 +204,6 @@ pub async fn messages(
     after: Option<MessageId>,
     limit: u64,
 ) -> Result<Vec<Message>> {
-    get(scope, store, chat).await?;
     record_reading(scope, store, chat).await?;
     let tx = store.read(scope).await?;
     let chat = find(scope, &tx, chat).await?;
@@ -264,7 +263,6 @@ pub async fn get_answer(scope: &Scope, store: &Store, id: AnswerId) -> Result<An
 /// # Errors
 /// `NotFound`; `SubjectErased`.
 pub async fn answers(scope: &Scope, store: &Store, chat: ChatId, limit: u64) -> Result<Vec<Answer>> {
-    get(scope, store, chat).await?;
     record_reading(scope, store, chat).await?;
     let tx = store.read(scope).await?;
     let chat = find(scope, &tx, chat).await?;
@@ -339,12 +337,13 @@ pub(crate) fn require_visitor(scope: &Scope) -> Result<SubjectId> {
     scope.subject().ok_or_else(|| Error::new(ErrorKind::Forbidden, "Only a visitor does this."))
 }
 
-/// Records that somebody other than the visitor reads a chat.
+/// Records that somebody other than the visitor reads a chat that they may see.
 pub(crate) async fn record_reading(scope: &Scope, store: &Store, chat: ChatId) -> Result<()> {
     if scope.subject().is_some() {
         return Ok(());
     }
     let tx = store.write(scope).await?;
+    find(scope, &tx, chat).await?;
     audit::append(scope, &tx, Event::new("chat.read").target("chat", chat.0)).await?;
     tx.commit().await
 }

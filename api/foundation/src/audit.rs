@@ -49,8 +49,9 @@ use crate::{
     scope::{Permission, Scope},
     store::{
         Store, WorkspaceTx,
-        entity::{audit_details, audit_entries, audit_heads, workspaces},
+        entity::{audit_details, audit_entries, audit_heads},
     },
+    workspaces,
 };
 
 /// The most entries of one page.
@@ -288,13 +289,5 @@ async fn details_between(tx: &WorkspaceTx, first: i64, last: i64) -> Result<Hash
 /// # Errors
 /// `Unavailable`.
 pub async fn audited_workspaces(store: &Store) -> Result<Vec<WorkspaceId>> {
-    let tx = store.read_instance().await?;
-    let rows = workspaces::Entity::find()
-        .select_only()
-        .column(workspaces::Column::Id)
-        .order_by_asc(workspaces::Column::Id)
-        .into_tuple::<WorkspaceId>()
-        .all(tx.db())
-        .await?;
-    Ok(rows)
+    workspaces::all_ids(store).await
 }

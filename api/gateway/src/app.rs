@@ -39,7 +39,8 @@ const ALONE: [&str; 5] = ["signIn", "refreshSession", "startVisitorSession", "cr
 /// What a root field costs beyond its selections, in points of the rate limit.
 const COSTS: [(&str, u32); 4] = [("askQuestion", 50), ("searchKnowledge", 20), ("signIn", 100), ("auditVerdict", 200)];
 
-/// Everything but the sockets.
+/// Everything but the sockets. Cheap to clone.
+#[derive(Clone)]
 pub struct App {
     /// What resolvers and routes call.
     pub services: Services,
@@ -113,7 +114,7 @@ impl App {
             servers: Vec::new(),
             tasks: Vec::new(),
             stopping,
-            app: self.clone_for_running(),
+            app: self.clone(),
         };
         let address = self.config.server.metrics_listen;
         let listener =
@@ -184,15 +185,6 @@ impl App {
             readiness: web::Data::new(readiness(&self.services)),
             playground: web::Data::new(playground),
             services: web::Data::new(self.services.clone()),
-        }
-    }
-
-    fn clone_for_running(&self) -> Self {
-        Self {
-            services: self.services.clone(),
-            runner: self.runner.clone(),
-            metrics: self.metrics.clone(),
-            config: self.config.clone(),
         }
     }
 

@@ -99,7 +99,7 @@ impl JobHandler for AnswerHandler {
     async fn run(&self, job: &ClaimedJob) -> Result<Outcome> {
         let id = AnswerId(job.target);
         match self.answer(&job.scope, id).await {
-            // The visitor was erased, or the answer with its chat: there is nobody to answer.
+            // The visitor was erased: there is nobody to answer.
             Err(error) if error.kind() == ErrorKind::SubjectErased => Ok(Outcome::Done),
             // Another worker has the answer now.
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(Outcome::Done),
@@ -192,9 +192,7 @@ impl AnswerHandler {
             return Ok(None);
         }
         let key = store.vault().subject_key(scope.workspace(), row.subject_id).await?;
-        subjects::hold_generation(&tx, row.subject_id, row.subject_generation).await?;
-        assistants::require_awake(&tx, row.assistant_id).await?;
-        let assistant = assistants::find(&tx, row.assistant_id).await?;
+        let assistant = hold_wanted(&tx, &row).await?;
         let question = message_table::Entity::find_by_id((scope.workspace(), row.question_id)).one(tx.db()).await?;
         let question = question.ok_or_else(|| Error::not_found("message"))?;
         let question = key.open_text(&message_place(&question), &question.text_sealed)?;
@@ -225,7 +223,7 @@ impl AnswerHandler {
         language: Option<&str>,
     ) -> Result<Vec<Found>> {
         let most = usize::try_from(assistant.passages).unwrap_or(1);
-        let mut found = search::nearest(scope, &self.knowledge, question, language, most).await?;
+        let mut found = search::search(scope, &self.knowledge, question, language, most).await?;
         let mut left = PASSAGE_BUDGET;
         found.retain(|f| {
             let fits = f.text.len() <= left;
@@ -347,8 +345,7 @@ impl AnswerRun {
     /// Refuses a write of a run that another worker has taken over, or that is not wanted any more; and holds the rows
     /// that say so until the transaction ends.
     async fn hold(&self, tx: &WorkspaceTx) -> Result<()> {
-        subjects::hold_generation(tx, self.row.subject_id, self.row.subject_generation).await?;
-        assistants::require_awake(tx, self.row.assistant_id).await?;
+        hold_wanted(tx, &self.row).await?;
         let row = table::Entity::find_by_id((tx.workspace(), self.row.id)).lock_exclusive().one(tx.db()).await?;
         let is_mine = row.is_some_and(|row| row.attempts == self.attempt && row.status == "STREAMING");
         if is_mine { Ok(()) } else { Err(Error::new(ErrorKind::Conflict, "Another worker makes this answer.")) }
@@ -370,6 +367,12 @@ async fn require_wanted(tx: &WorkspaceTx, row: &table::Model) -> Result<()> {
     subjects::require_generation(tx, row.subject_id, row.subject_generation).await?;
     assistants::require_awake(tx, row.assistant_id).await?;
     Ok(())
+}
+
+/// As [`require_wanted`], for a transaction that writes: no erasure comes between. Answers with the assistant.
+async fn hold_wanted(tx: &WorkspaceTx, row: &table::Model) -> Result<Assistant> {
+    subjects::hold_generation(tx, row.subject_id, row.subject_generation).await?;
+    assistants::require_awake(tx, row.assistant_id).await
 }
 
 /// The last turns before the question, oldest first.

@@ -29,8 +29,8 @@ pub const MOST_CHARACTERS: usize = 4_000;
 /// Asks in one's own chat. The same key again answers with what it opened first, and nothing is asked twice.
 ///
 /// # Errors
-/// `Forbidden` for anyone but the visitor; `Invalid` text or key; `NotFound` chat; `Conflict` while the last question is still being answered; `Disabled` while
-/// the assistant is paused; `SubjectErased`.
+/// `Forbidden` for anyone but the visitor; `Invalid` text or key; `NotFound` chat; `Conflict` while the last question is
+/// still being answered; `Disabled` while the assistant is paused; `SubjectErased`.
 pub async fn ask(
     scope: &Scope,
     store: &Store,

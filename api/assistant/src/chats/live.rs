@@ -23,7 +23,7 @@ pub fn listen(scope: Scope, store: Store, chat: ChatId, after: i64) -> impl Stre
     async_stream::stream! {
         let mut notices = store.notices().listen();
         let mut seen = after.max(0);
-        if let Err(error) = begin(&scope, &store, chat).await {
+        if let Err(error) = super::record_reading(&scope, &store, chat).await {
             yield Err(error);
             return;
         }
@@ -47,11 +47,6 @@ pub fn listen(scope: Scope, store: Store, chat: ChatId, after: i64) -> impl Stre
             notices.wait_for(LOOK_EVERY, |n| n.topic == Topic::Chat && n.id == chat.0).await;
         }
     }
-}
-
-async fn begin(scope: &Scope, store: &Store, chat: ChatId) -> Result<()> {
-    super::get(scope, store, chat).await?;
-    super::record_reading(scope, store, chat).await
 }
 
 async fn next(scope: &Scope, store: &Store, chat: ChatId, after: i64) -> Result<Vec<ChatEvent>> {

@@ -18,7 +18,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr}
 use super::{Knowledge, documents::DocumentState, search};
 use crate::entity::{citations, documents as table, passages};
 
-pub(crate) const JOB: &str = "delete-document";
+const JOB: &str = "delete-document";
 
 /// The job that finishes a deletion.
 pub(crate) fn job(document: DocumentId) -> NewJob {

@@ -73,17 +73,6 @@ pub async fn search(
     limit: usize,
 ) -> Result<Vec<Found>> {
     scope.require(Permission::KnowledgeRead)?;
-    nearest(scope, knowledge, question, language, limit).await
-}
-
-/// As [`search`], for an answer: a visitor gets passages only through an answer.
-pub(crate) async fn nearest(
-    scope: &Scope,
-    knowledge: &Knowledge,
-    question: &str,
-    language: Option<&str>,
-    limit: usize,
-) -> Result<Vec<Found>> {
     let embedder = knowledge.registry.embedder()?;
     let vector = embedder
         .embed(EmbedKind::Question, vec![question.to_owned()])

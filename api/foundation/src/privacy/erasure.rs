@@ -385,11 +385,12 @@ impl Duty for LedgerReplay {
 
     async fn run(&self, context: &DutyContext) -> Result<()> {
         let privacy = &self.0;
-        let completed = completed(context).await?;
+        let scopes = context.scopes().await?;
+        let completed = completed(privacy, &scopes).await?;
         let in_ledger = ledger::erasures(&privacy.blobs).await?;
         let open_ones = in_ledger.into_iter().filter(|id| !completed.contains(id));
         let entries = ledger::read(&privacy.blobs, open_ones).await?;
-        for scope in context.scopes().await? {
+        for scope in scopes {
             for entry in entries.iter().filter(|e| e.workspace == scope.workspace()) {
                 match load(&scope, privacy, entry.erasure).await? {
                     None => open(&scope, privacy, entry, &format!("ledger:{}", entry.erasure)).await?,
@@ -407,10 +408,10 @@ impl Duty for LedgerReplay {
 }
 
 /// Erasures of all workspaces that are through; their ledger entries need not be read again.
-async fn completed(context: &DutyContext) -> Result<HashSet<ErasureId>> {
+async fn completed(privacy: &Privacy, scopes: &[Scope]) -> Result<HashSet<ErasureId>> {
     let mut ids = HashSet::new();
-    for scope in context.scopes().await? {
-        let tx = context.store().read(&scope).await?;
+    for scope in scopes {
+        let tx = privacy.store.read(scope).await?;
         let of_workspace: Vec<ErasureId> = erasures::Entity::find()
             .filter(erasures::Column::WorkspaceId.eq(scope.workspace()))
             .filter(erasures::Column::State.eq("COMPLETED"))

@@ -105,9 +105,7 @@ impl Client {
             .send()
             .await?;
         let mut answer: Value = response.json().await.context("the gateway answered something that is not JSON")?;
-        if let Some(errors) = answer.get("errors").and_then(Value::as_array).filter(|errors| !errors.is_empty()) {
-            bail!("{}", errors.iter().filter_map(|e| e["message"].as_str()).collect::<Vec<_>>().join("; "));
-        }
+        refuse_errors(&answer["errors"])?;
         Ok(answer["data"].take())
     }
 
@@ -117,13 +115,8 @@ impl Client {
     /// As [`Client::call`], and the user errors.
     pub async fn change(&self, field: &str, query: &str, variables: Value) -> Result<Value> {
         let mut payload = self.call(query, variables).await?[field].take();
-        let errors = payload["userErrors"].take();
-        match errors.as_array().filter(|errors| !errors.is_empty()) {
-            None => Ok(payload),
-            Some(errors) => {
-                bail!("{}", errors.iter().filter_map(|e| e["message"].as_str()).collect::<Vec<_>>().join("; "))
-            }
-        }
+        refuse_errors(&payload["userErrors"].take())?;
+        Ok(payload)
     }
 
     /// Sends the bytes of an announced upload.
@@ -177,6 +170,14 @@ impl Client {
     /// The gateway does not answer.
     pub async fn keys(&self) -> Result<Value> {
         Ok(self.http.get(format!("{}/.well-known/jwks.json", self.url)).send().await?.json().await?)
+    }
+}
+
+/// Fails with the messages of these errors, where there are any.
+fn refuse_errors(errors: &Value) -> Result<()> {
+    match errors.as_array().filter(|errors| !errors.is_empty()) {
+        None => Ok(()),
+        Some(errors) => bail!("{}", errors.iter().filter_map(|e| e["message"].as_str()).collect::<Vec<_>>().join("; ")),
     }
 }
 
