@@ -2,6 +2,8 @@
 
 use sea_orm_migration::sea_orm::DbBackend;
 
+const ADD_COLUMN: &str = "ADD COLUMN ";
+
 /// The statements of a script, in the words of `backend`. Comments are dropped.
 pub fn statements(script: &str, backend: DbBackend) -> Vec<String> {
     let keys_schema = if backend == DbBackend::Postgres { "keys." } else { "" };
@@ -22,7 +24,8 @@ fn in_words_of(statement: &str, backend: DbBackend) -> String {
     if sqlite.starts_with("CREATE TABLE") { format!("{sqlite} STRICT") } else { sqlite }
 }
 
-/// A column's line has its name first and its type second; other lines stay as they are.
+/// A column's line has its name first and its type second, behind `ADD COLUMN` where it comes later; other lines stay as
+/// they are.
 fn column_in_words_of_sqlite(line: &str) -> String {
     const TYPES: [(&str, &str); 6] = [
         ("uuid", "BLOB"),
@@ -32,13 +35,13 @@ fn column_in_words_of_sqlite(line: &str) -> String {
         ("double precision", "REAL"),
         ("text", "TEXT"),
     ];
-    let indent = line.len() - line.trim_start().len();
-    let Some((name, rest)) = line[indent..].split_once(' ') else { return line.to_owned() };
+    let before = line.find(ADD_COLUMN).map_or(line.len() - line.trim_start().len(), |at| at + ADD_COLUMN.len());
+    let Some((name, rest)) = line[before..].split_once(' ') else { return line.to_owned() };
     let found = TYPES.iter().find(|(postgres, _)| {
         rest.strip_prefix(postgres).is_some_and(|after| !after.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
     });
     match found {
-        Some((postgres, sqlite)) => format!("{}{name} {sqlite}{}", &line[..indent], &rest[postgres.len()..]),
+        Some((postgres, sqlite)) => format!("{}{name} {sqlite}{}", &line[..before], &rest[postgres.len()..]),
         None => line.to_owned(),
     }
 }
@@ -71,6 +74,12 @@ mod tests {
     fn a_column_whose_name_begins_like_a_type_keeps_its_name() {
         assert_eq!(column_in_words_of_sqlite("    text_sealed bytea NOT NULL,\n"), "    text_sealed BLOB NOT NULL,\n");
         assert_eq!(column_in_words_of_sqlite("    score double precision\n"), "    score REAL\n");
+    }
+
+    #[test]
+    fn a_column_that_comes_later_gets_its_type_too() {
+        let all = statements("ALTER TABLE things ADD COLUMN hash bytea;", DbBackend::Sqlite);
+        assert_eq!(all, ["ALTER TABLE things ADD COLUMN hash BLOB"]);
     }
 
     #[test]

@@ -304,6 +304,15 @@ fn visible(scope: &Scope) -> Result<sea_orm::Select<table::Entity>> {
     }
 }
 
+/// Answers that the scope may see.
+pub(crate) fn visible_answers(scope: &Scope) -> Result<sea_orm::Select<answer_table::Entity>> {
+    let query = answer_table::Entity::find().filter(answer_table::Column::WorkspaceId.eq(scope.workspace()));
+    match scope.subject() {
+        Some(subject) => Ok(query.filter(answer_table::Column::SubjectId.eq(subject))),
+        None => scope.require(Permission::ChatsRead).map(|()| query),
+    }
+}
+
 /// The chat, if the scope may see it: otherwise it is unknown.
 pub(crate) async fn find(scope: &Scope, tx: &WorkspaceTx, id: ChatId) -> Result<table::Model> {
     let row = visible(scope)?.filter(table::Column::Id.eq(id)).one(tx.db()).await?;

@@ -6,6 +6,7 @@ pub mod chat_events;
 pub mod chats;
 pub mod citations;
 pub mod documents;
+pub mod lexicon;
 pub mod messages;
 pub mod passages;
 pub mod uploads;

@@ -147,6 +147,8 @@ ids! {
     AssistantId "ast";
     /// A staged upload.
     UploadId "upl";
+    /// A source of documents.
+    SourceId "src";
     /// A document of the knowledge.
     DocumentId "doc";
     /// A passage of a document.

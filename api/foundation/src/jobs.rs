@@ -93,6 +93,7 @@ async fn insert(tx: &InstanceTx, workspace: Option<WorkspaceId>, job: NewJob) ->
         priority: Set(job.priority),
         run_at: Set(job.run_at.unwrap_or(now)),
         attempts: Set(0),
+        claims: Set(0),
         lease_token: Set(None),
         lease_until: Set(None),
         last_error: Set(None),
@@ -102,6 +103,7 @@ async fn insert(tx: &InstanceTx, workspace: Option<WorkspaceId>, job: NewJob) ->
     let revive_dead = OnConflict::column(jobs::Column::DedupeKey)
         .value(jobs::Column::State, Expr::value(state::READY))
         .value(jobs::Column::Attempts, Expr::value(0))
+        .value(jobs::Column::Claims, Expr::value(0))
         .value(jobs::Column::RunAt, Expr::value(job.run_at.unwrap_or(now)))
         .value(jobs::Column::FinishedAt, Expr::value(Option::<i64>::None))
         .action_and_where(Expr::col((jobs::Entity, jobs::Column::State)).eq(state::DEAD))
@@ -130,6 +132,23 @@ pub async fn cancel(tx: &WorkspaceTx, kind: &str, targets: impl IntoIterator<Ite
     Ok(gone)
 }
 
+/// Gives a job that runs all its tries back, in the transaction that brought it nearer to its end: what goes on in steps
+/// is not given up for the tries of the steps that are done.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn progressed(tx: &WorkspaceTx, kind: &str, target: Uuid) -> Result<()> {
+    jobs::Entity::update_many()
+        .col_expr(jobs::Column::Attempts, Expr::value(0))
+        .col_expr(jobs::Column::Claims, Expr::value(1))
+        .filter(jobs::Column::JobWorkspaceId.eq(tx.workspace()))
+        .filter(jobs::Column::Kind.eq(kind))
+        .filter(jobs::Column::Target.eq(target))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
 /// A job that a worker holds.
 #[derive(Debug, Clone)]
 pub struct ClaimedJob {
@@ -139,7 +158,7 @@ pub struct ClaimedJob {
     pub scope: Scope,
     /// The row it is about.
     pub target: Uuid,
-    /// Counts from 1.
+    /// Counts from 1. A worker that dies does not count.
     pub attempt: i64,
 }
 

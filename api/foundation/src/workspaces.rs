@@ -29,6 +29,8 @@ pub struct Workspace {
     pub languages: Vec<String>,
     /// Counts changes of the knowledge.
     pub knowledge_version: i64,
+    /// How many passages of the knowledge can be found.
+    pub passages: i64,
     /// Since when.
     pub created_at: Timestamp,
 }
@@ -164,16 +166,17 @@ pub(crate) async fn all_ids(store: &Store) -> Result<Vec<WorkspaceId>> {
     Ok(all)
 }
 
-/// Counts a change of the knowledge and says its number. The row stays locked until the transaction ends, so the
-/// numbers become visible in their order.
+/// Counts a change of the knowledge that brings this many passages, or takes them away, and says its number. The row
+/// stays locked until the transaction ends, so the numbers become visible in their order.
 ///
 /// # Errors
 /// `Unavailable`.
-pub async fn next_knowledge_version(tx: &WorkspaceTx) -> Result<i64> {
+pub async fn next_knowledge_version(tx: &WorkspaceTx, passages: i64) -> Result<i64> {
     let count = Statement::from_sql_and_values(
         tx.store().backend(),
-        "UPDATE workspaces SET knowledge_version = knowledge_version + 1 WHERE id = $1 RETURNING knowledge_version",
-        [tx.workspace().into()],
+        "UPDATE workspaces SET knowledge_version = knowledge_version + 1, passages = passages + $2 WHERE id = $1 \
+         RETURNING knowledge_version",
+        [tx.workspace().into(), passages.into()],
     );
     let row = tx.db().query_one_raw(count).await?.ok_or_else(|| Error::not_found("workspace"))?;
     Ok(row.try_get("", "knowledge_version")?)
@@ -187,6 +190,14 @@ pub async fn knowledge_version(tx: &WorkspaceTx) -> Result<i64> {
     Ok(find(tx).await?.knowledge_version)
 }
 
+/// The workspace of a transaction.
+///
+/// # Errors
+/// `NotFound`, `Unavailable`.
+pub async fn current(tx: &WorkspaceTx) -> Result<Workspace> {
+    find(tx).await
+}
+
 /// A workspace whose values were checked and that is not there yet.
 pub(crate) struct New(Workspace);
 
@@ -198,6 +209,7 @@ impl New {
             name: check_name(name)?,
             languages: split(&languages),
             knowledge_version: 0,
+            passages: 0,
             created_at: store.now(),
         }))
     }
@@ -213,6 +225,7 @@ impl New {
             languages: Set(self.0.languages.join(" ")),
             knowledge_version: Set(self.0.knowledge_version),
             created_at: Set(self.0.created_at),
+            passages: Set(self.0.passages),
         };
         workspaces::Entity::insert(row).exec_without_returning(tx.db()).await?;
         audit::append(scope, tx, Event::new("workspace.created").target("workspace", self.0.id.0)).await?;
@@ -260,6 +273,7 @@ fn read(row: workspaces::Model) -> Workspace {
         name: row.name,
         languages: split(&row.languages),
         knowledge_version: row.knowledge_version,
+        passages: row.passages,
         created_at: row.created_at,
     }
 }

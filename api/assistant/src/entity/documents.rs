@@ -34,6 +34,9 @@ pub struct Model {
     pub progress_seq: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    pub source_id: Option<Uuid>,
+    pub tags: String,
+    pub dated_at: Option<Timestamp>,
 }
 
 /// Joined by hand.

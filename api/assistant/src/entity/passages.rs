@@ -25,6 +25,7 @@ pub struct Model {
     pub headings_sealed: Vec<u8>,
     pub vector_sealed: Vec<u8>,
     pub knowledge_version: i64,
+    pub terms_sealed: Option<Vec<u8>>,
 }
 
 /// Joined by hand.

@@ -26,6 +26,8 @@ pub struct Model {
     pub state: String,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
+    pub tags: String,
+    pub dated_at: Option<Timestamp>,
 }
 
 /// Joined by hand.

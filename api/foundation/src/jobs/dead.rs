@@ -74,6 +74,7 @@ pub async fn retry(scope: &Scope, store: &Store, job: JobId) -> Result<()> {
     let put_back = jobs::Entity::update_many()
         .col_expr(jobs::Column::State, Expr::value(state::READY))
         .col_expr(jobs::Column::Attempts, Expr::value(0))
+        .col_expr(jobs::Column::Claims, Expr::value(0))
         .col_expr(jobs::Column::RunAt, Expr::value(store.now()))
         .col_expr(jobs::Column::FinishedAt, Expr::value(Option::<i64>::None))
         .filter(jobs::Column::Id.eq(job))

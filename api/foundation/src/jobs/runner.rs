@@ -28,6 +28,8 @@ use crate::{
 /// How long a worker that died keeps its job.
 const LEASE: Duration = Duration::from_secs(15);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// Workers that may die over a job, one after the other, before it is taken to be what kills them.
+const MOST_LOST: i64 = 10;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -151,7 +153,7 @@ impl Runner {
             let tx = self.store.write_instance().await?;
             jobs::Entity::update_many()
                 .col_expr(jobs::Column::State, Expr::value(state::READY))
-                .col_expr(jobs::Column::Attempts, Expr::col(jobs::Column::Attempts).sub(1))
+                .col_expr(jobs::Column::Claims, Expr::col(jobs::Column::Claims).sub(1))
                 .col_expr(jobs::Column::LeaseUntil, Expr::value(Option::<i64>::None))
                 .filter(jobs::Column::LeaseToken.is_in(tokens))
                 .exec(tx.db())
@@ -169,7 +171,7 @@ impl Runner {
         let token = random_uuid();
         let skip_locked = if self.store.backend() == DbBackend::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
         let sql = format!(
-            "UPDATE jobs SET state = 'RUNNING', lease_token = $1, lease_until = $2, attempts = attempts + 1 WHERE id = (\
+            "UPDATE jobs SET state = 'RUNNING', lease_token = $1, lease_until = $2, claims = claims + 1 WHERE id = (\
              SELECT id FROM jobs WHERE kind = $3 AND ((state = 'READY' AND run_at <= $4) OR (state = 'RUNNING' AND lease_until < $5)) \
              ORDER BY priority, run_at, id LIMIT 1{skip_locked}) RETURNING *"
         );
@@ -183,14 +185,18 @@ impl Runner {
             return Err(Error::internal("a job without workspace or target"));
         };
         let scope = Scope::duty(workspace, handler.kind());
-        Ok(Some(Claim { job: ClaimedJob { id: row.id, scope, target, attempt: row.attempts }, token }))
+        Ok(Some(Claim {
+            job: ClaimedJob { id: row.id, scope, target, attempt: row.attempts + 1 },
+            token,
+            lost: row.claims - 1,
+        }))
     }
 
     async fn work(&self, handler: &dyn JobHandler, claim: Claim) {
         let job = &claim.job;
         let renewed = self.renew_while(&claim);
-        let outcome = if job.attempt > handler.max_attempts() && !handler.never_gives_up() {
-            // It was claimed as often as allowed and never came back: it takes the process down with it.
+        let outcome = if claim.lost > MOST_LOST && !handler.never_gives_up() {
+            // It was claimed again and again and never came back: it takes the process down with it.
             Err(Error::internal("the worker died each time it ran this job"))
         } else {
             tokio::select! {
@@ -217,8 +223,9 @@ impl Runner {
     async fn failed(&self, handler: &dyn JobHandler, claim: &Claim, error: &Error) -> Result<()> {
         let job = &claim.job;
         tracing::warn!(job = %job.id, kind = handler.kind(), attempt = job.attempt, error = ?error, "a job failed");
-        let again = handler.never_gives_up() || error.is_retryable() || error.kind() == ErrorKind::Internal;
-        if again && (handler.never_gives_up() || job.attempt < handler.max_attempts()) {
+        let again = error.is_retryable() || error.kind() == ErrorKind::Internal;
+        let is_killer = claim.lost > MOST_LOST;
+        if handler.never_gives_up() || (again && !is_killer && self.has_tries(handler, claim).await?) {
             return self.put_back(claim, pause_after(job.attempt), Some(error)).await;
         }
         // The lease is held until the row knows: a worker that dies in between leaves the job to the next, which tells it.
@@ -231,6 +238,7 @@ impl Runner {
         let tx = self.store.write_instance().await?;
         jobs::Entity::update_many()
             .col_expr(jobs::Column::State, Expr::value(state::DEAD))
+            .col_expr(jobs::Column::Attempts, Expr::col(jobs::Column::Attempts).add(1))
             .col_expr(jobs::Column::LastError, Expr::value(error.message()))
             .col_expr(jobs::Column::FinishedAt, Expr::value(self.store.now()))
             .col_expr(jobs::Column::LeaseUntil, Expr::value(Option::<i64>::None))
@@ -239,6 +247,13 @@ impl Runner {
             .exec(tx.db())
             .await?;
         tx.commit().await
+    }
+
+    /// Whether this failure leaves another try. The row is asked: the run may have given tries back.
+    async fn has_tries(&self, handler: &dyn JobHandler, claim: &Claim) -> Result<bool> {
+        let tx = self.store.read_instance().await?;
+        let row = jobs::Entity::find_by_id(claim.job.id).one(tx.db()).await?;
+        Ok(row.is_none_or(|row| row.attempts + 1 < handler.max_attempts()))
     }
 
     async fn finish(&self, claim: &Claim) -> Result<()> {
@@ -253,10 +268,11 @@ impl Runner {
 
     async fn put_back(&self, claim: &Claim, pause: Duration, error: Option<&Error>) -> Result<()> {
         let tx = self.store.write_instance().await?;
-        let attempts = if error.is_some() { claim.job.attempt } else { claim.job.attempt - 1 };
+        let failures = i64::from(error.is_some());
         jobs::Entity::update_many()
             .col_expr(jobs::Column::State, Expr::value(state::READY))
-            .col_expr(jobs::Column::Attempts, Expr::value(attempts))
+            .col_expr(jobs::Column::Attempts, Expr::col(jobs::Column::Attempts).add(failures))
+            .col_expr(jobs::Column::Claims, Expr::value(0))
             .col_expr(jobs::Column::RunAt, Expr::value(self.store.now().plus(pause)))
             .col_expr(jobs::Column::LastError, Expr::value(error.map(|e| e.message().to_owned())))
             .col_expr(jobs::Column::LeaseUntil, Expr::value(Option::<i64>::None))
@@ -296,6 +312,8 @@ impl Runner {
 struct Claim {
     job: ClaimedJob,
     token: Uuid,
+    /// Workers that died over it since it last came back or went on.
+    lost: i64,
 }
 
 /// 1 s, 2 s, 4 s, ... at most 5 min.

@@ -53,11 +53,11 @@ async fn changes_of_the_knowledge_are_counted_and_a_rolled_back_one_is_not() {
     let owner = house.owner().await;
     for expected in [1, 2] {
         let tx = house.store().write(&owner).await.unwrap();
-        assert_eq!(workspaces::next_knowledge_version(&tx).await.unwrap(), expected);
+        assert_eq!(workspaces::next_knowledge_version(&tx, 0).await.unwrap(), expected);
         tx.commit().await.unwrap();
     }
     let tx = house.store().write(&owner).await.unwrap();
-    assert_eq!(workspaces::next_knowledge_version(&tx).await.unwrap(), 3);
+    assert_eq!(workspaces::next_knowledge_version(&tx, 0).await.unwrap(), 3);
     drop(tx);
     let tx = house.store().read(&owner).await.unwrap();
     assert_eq!(workspaces::knowledge_version(&tx).await.unwrap(), 2);

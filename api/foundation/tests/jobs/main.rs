@@ -4,8 +4,9 @@
 mod support;
 
 use std::{
+    collections::VecDeque,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -56,8 +57,112 @@ impl JobHandler for Hopeless {
     }
 }
 
+/// What a run of [`Scripted`] does.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// The worker dies.
+    Die,
+    /// It fails, and may be tried again.
+    Fail,
+    /// It gets somewhere, and fails then.
+    ProgressAndFail,
+}
+
+/// A job that may fail once, and does what a script says; then it is done.
+struct Scripted {
+    store: Store,
+    turns: Mutex<VecDeque<Turn>>,
+    dying: Notify,
+    given_up: AtomicUsize,
+}
+
+impl Scripted {
+    fn new(store: &Store, turns: impl IntoIterator<Item = Turn>) -> Arc<Self> {
+        let turns = Mutex::new(turns.into_iter().collect());
+        Arc::new(Self { store: store.clone(), turns, dying: Notify::new(), given_up: AtomicUsize::new(0) })
+    }
+}
+
+#[async_trait::async_trait]
+impl JobHandler for Scripted {
+    fn kind(&self) -> &'static str {
+        "scripted"
+    }
+
+    fn parallel(&self) -> usize {
+        1
+    }
+
+    fn max_attempts(&self) -> i64 {
+        2
+    }
+
+    async fn run(&self, job: &ClaimedJob) -> Result<Outcome> {
+        let turn = self.turns.lock().unwrap().pop_front();
+        match turn {
+            None => return Ok(Outcome::Done),
+            Some(Turn::Fail) => {}
+            Some(Turn::Die) => {
+                self.dying.notify_one();
+                std::future::pending::<()>().await;
+            }
+            Some(Turn::ProgressAndFail) => {
+                let tx = self.store.write(&job.scope).await?;
+                jobs::progressed(&tx, self.kind(), job.target).await?;
+                tx.commit().await?;
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, "not this time"))
+    }
+
+    async fn give_up(&self, _: &ClaimedJob, _: &Error) -> Result<()> {
+        self.given_up.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// Runs the script through; says how often it was given up, and how many turns were left over then.
+async fn play(turns: impl IntoIterator<Item = Turn>) -> (usize, usize) {
+    let (test, scope) = furnish("scripted").await;
+    let scripted = Scripted::new(&test.store, turns);
+    let options =
+        RunnerOptions { handlers: vec![scripted.clone()], duties: Vec::new(), poll_every: Duration::from_secs(1) };
+    let runner = Runner::new(test.store.clone(), options);
+    for _ in 0..40 {
+        tokio::select! {
+            ran = runner.run_until_idle() => drop(ran.unwrap()),
+            () = scripted.dying.notified() => {}
+        }
+        test.clock.advance(Duration::from_secs(600));
+    }
+    let dead = dead::count(&scope, &test.store).await.unwrap();
+    let given_up = scripted.given_up.load(Ordering::SeqCst);
+    assert_eq!(usize::try_from(dead).unwrap(), given_up, "a job is dead exactly where its row was told so");
+    (given_up, scripted.turns.lock().unwrap().len())
+}
+
 #[tokio::test]
-async fn a_row_is_told_that_its_job_is_dead_even_if_the_worker_dies_over_it() {
+async fn workers_that_die_do_not_spend_the_tries_of_a_healthy_job() {
+    assert_eq!(play([Turn::Die; 9]).await, (0, 0));
+}
+
+#[tokio::test]
+async fn a_job_that_kills_each_worker_is_given_up() {
+    assert_eq!(play([Turn::Die; 30]).await, (1, 19));
+}
+
+#[tokio::test]
+async fn a_job_that_goes_on_step_by_step_has_all_its_tries_for_each_step() {
+    assert_eq!(play([Turn::ProgressAndFail; 20]).await, (0, 0));
+}
+
+#[tokio::test]
+async fn a_job_that_only_fails_is_given_up_after_its_tries() {
+    assert_eq!(play([Turn::Fail; 20]).await, (1, 18));
+}
+
+/// A store with a workspace, the owner's scope, and a job of this kind.
+async fn furnish(kind: &'static str) -> (support::TestStore, Scope) {
     let test = support::open().await;
     let store = &test.store;
     accounts::create_first(store, "owner@acme.example", PASSWORD, "Acme").await.unwrap();
@@ -65,9 +170,15 @@ async fn a_row_is_told_that_its_job_is_dead_even_if_the_worker_dies_over_it() {
     let header = format!("Bearer {}", session.access_token.expose());
     let scope = authenticate::authenticate(store, Some(&header)).await.unwrap().unwrap().scope;
     let tx = store.write(&scope).await.unwrap();
-    jobs::enqueue(&tx, NewJob::new("hopeless", scope.workspace().0)).await.unwrap();
+    jobs::enqueue(&tx, NewJob::new(kind, scope.workspace().0)).await.unwrap();
     tx.commit().await.unwrap();
+    (test, scope)
+}
 
+#[tokio::test]
+async fn a_row_is_told_that_its_job_is_dead_even_if_the_worker_dies_over_it() {
+    let (test, scope) = furnish("hopeless").await;
+    let store = &test.store;
     let hopeless = Arc::new(Hopeless::default());
     let options =
         RunnerOptions { handlers: vec![hopeless.clone()], duties: Vec::new(), poll_every: Duration::from_secs(1) };

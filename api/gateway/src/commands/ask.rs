@@ -84,14 +84,14 @@ impl Visitor {
                 json!({ "input": { "chatId": self.chat, "text": question, "idempotencyKey": encode(random_uuid()) } }),
             )
             .await?;
-        let mut answer = Value::Null;
+        let mut heard = Listening::default();
         self.client
             .listen(EVENTS, json!({ "chat": self.chat, "after": after }), |data| {
-                print_event(&data["chatEvents"], &mut answer)
+                write_event(&mut std::io::stdout(), &data["chatEvents"], &mut heard)
             })
             .await?;
-        print_end(&answer);
-        Ok(answer)
+        print_end(&heard.answer);
+        Ok(heard.answer)
     }
 }
 
@@ -102,17 +102,31 @@ const EVENTS: &str = "subscription($chat: ID!, $after: Int) { chatEvents(chatId:
         citations { index title location quote } } } \
     ... on AnswerFailed { answer { failureCode } } } }";
 
-/// Prints an event; `false` once the answer has ended.
-fn print_event(event: &Value, answer: &mut Value) -> bool {
+/// An answer as it arrives.
+#[derive(Default)]
+struct Listening {
+    has_text: bool,
+    answer: Value,
+}
+
+/// Writes an event as a person reads it; `false` once the answer has ended. A terminal that is gone does not stop the
+/// answer.
+fn write_event(out: &mut impl Write, event: &Value, heard: &mut Listening) -> bool {
     match event["__typename"].as_str() {
+        Some("AnswerStarted") => {
+            if std::mem::take(&mut heard.has_text) {
+                let _ = write!(out, "\n\n  (taken back; the answer begins anew)\n\n");
+            }
+            true
+        }
         Some("AnswerDelta") => {
-            print!("{}", event["text"].as_str().unwrap_or_default());
-            // A terminal that is gone does not stop the answer.
-            let _ = std::io::stdout().flush();
+            heard.has_text = true;
+            let _ = write!(out, "{}", event["text"].as_str().unwrap_or_default());
+            let _ = out.flush();
             true
         }
         Some("AnswerCompleted" | "AnswerFailed") => {
-            *answer = event["answer"].clone();
+            heard.answer = event["answer"].clone();
             false
         }
         _ => true,
@@ -139,4 +153,20 @@ fn print_end(answer: &Value) {
         by["model"].as_str().unwrap_or("?"),
         by["region"].as_str().unwrap_or("?")
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_were_taken_back_are_marked_as_such() {
+        let (mut out, mut heard) = (Vec::new(), Listening::default());
+        let delta = |text: &str| json!({ "__typename": "AnswerDelta", "text": text });
+        let started = json!({ "__typename": "AnswerStarted" });
+        for event in [&started, &delta("Wrong"), &started, &delta("Right")] {
+            assert!(write_event(&mut out, event, &mut heard));
+        }
+        assert_eq!(String::from_utf8(out).unwrap(), "Wrong\n\n  (taken back; the answer begins anew)\n\nRight");
+    }
 }

@@ -19,7 +19,7 @@ use futures::{FutureExt, StreamExt, stream::BoxStream};
 use super::{
     Schema, Services,
     context::Asking,
-    loaders::DocumentLoader,
+    loaders::{CitationLoader, DocumentLoader},
     request::{CallerClass, Refusal},
 };
 use crate::http::{Caller, Ended, Executor};
@@ -48,8 +48,9 @@ impl SchemaExecutor {
         let asking = caller.data.downcast_ref::<Asking>().cloned().unwrap_or(Asking { scope: None, origin: None });
         let request = match &asking.scope {
             Some(scope) => {
-                let loader = DocumentLoader { scope: scope.clone(), store: self.store.clone() };
-                request.data(DataLoader::new(loader, tokio::spawn))
+                let documents = DocumentLoader { scope: scope.clone(), store: self.store.clone() };
+                let citations = CitationLoader { scope: scope.clone(), store: self.store.clone() };
+                request.data(DataLoader::new(documents, tokio::spawn)).data(DataLoader::new(citations, tokio::spawn))
             }
             None => request,
         };

@@ -93,6 +93,8 @@ pub struct RequestGuard {
     pub alone: HashSet<String>,
     /// What a root field is worth beyond its selections, for fields that start expensive work.
     pub costs: HashMap<String, u32>,
+    /// How many items a bounded list answers with at most, for fields that are lists without being asked for a number.
+    pub lists: HashMap<String, u32>,
     /// Whether everybody may introspect.
     pub is_development: bool,
 }
@@ -112,6 +114,13 @@ impl RequestGuard {
     #[must_use]
     pub fn with_cost(mut self, field: &str, cost: u32) -> Self {
         self.costs.insert(field.to_owned(), cost);
+        self
+    }
+
+    /// What stands below this field counts once for each of `most` items.
+    #[must_use]
+    pub fn with_list(mut self, field: &str, most: u32) -> Self {
+        self.lists.insert(field.to_owned(), most);
         self
     }
 
@@ -155,7 +164,7 @@ impl RequestGuard {
         measure::root_fields(&document, operation, limits, &self.alone)?;
         let variables = Variables::from_json(parameters.variables.into());
         require_variables(operation, &variables)?;
-        let cost = cost::of(&document, operation, &variables, &self.costs);
+        let cost = cost::of(&document, operation, &variables, self);
         if cost > limits.cost {
             return Err(Refusal::document(
                 "QUERY_TOO_COSTLY",

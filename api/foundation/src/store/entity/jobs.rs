@@ -22,6 +22,7 @@ pub struct Model {
     pub priority: i64,
     pub run_at: Timestamp,
     pub attempts: i64,
+    pub claims: i64,
     pub lease_token: Option<Uuid>,
     pub lease_until: Option<Timestamp>,
     pub last_error: Option<String>,

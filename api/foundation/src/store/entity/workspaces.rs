@@ -15,6 +15,7 @@ pub struct Model {
     pub languages: String,
     pub knowledge_version: i64,
     pub created_at: Timestamp,
+    pub passages: i64,
 }
 
 /// Joined by hand.

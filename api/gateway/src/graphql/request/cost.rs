@@ -1,8 +1,9 @@
 //! What an operation is worth, in points. Callers have a rate of points, not of requests.
 //!
 //! A selection is a point. What stands below a connection counts once for each item asked for: `first` or `last`, up to
-//! 100; 20 where neither is given and the selection looks like a page (`nodes`, `edges`). A root field of a mutation or
-//! a subscription is 10 more, introspection 100 more, and [`super::RequestGuard::costs`] adds to single fields.
+//! 100; 20 where neither is given and the selection looks like a page (`nodes`, `edges`); below a bounded list as often
+//! as [`RequestGuard::lists`] says. A root field of a mutation or a subscription is 10 more, introspection 100 more, and
+//! [`RequestGuard::costs`] adds to single fields.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ use async_graphql_parser::types::{
     ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
 };
 
-use super::measure::collect_roots;
+use super::{RequestGuard, measure::collect_roots};
 
 const PAGE: u32 = 20;
 const LARGEST_PAGE: u32 = 100;
@@ -23,12 +24,12 @@ pub fn of(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
-    costs: &HashMap<String, u32>,
+    guard: &RequestGuard,
 ) -> u32 {
     let mut roots = Vec::new();
     collect_roots(document, &operation.selection_set.node, &mut roots);
     let extra = roots.into_iter().map(|name| {
-        let own = costs.get(name).copied().unwrap_or(0);
+        let own = guard.costs.get(name).copied().unwrap_or(0);
         let of_kind = match operation.ty {
             OperationType::Query if matches!(name, "__schema" | "__type") => INTROSPECTION,
             OperationType::Query => 0,
@@ -37,7 +38,7 @@ pub fn of(
         own.saturating_add(of_kind)
     });
     let extra = extra.fold(0, u32::saturating_add);
-    let mut prices = Prices { document, operation, variables, known: HashMap::new() };
+    let mut prices = Prices { document, operation, variables, guard, known: HashMap::new() };
     prices.set(&operation.selection_set.node).saturating_add(extra).max(1)
 }
 
@@ -45,6 +46,7 @@ struct Prices<'d> {
     document: &'d ExecutableDocument,
     operation: &'d OperationDefinition,
     variables: &'d Variables,
+    guard: &'d RequestGuard,
     known: HashMap<&'d str, u32>,
 }
 
@@ -92,7 +94,7 @@ impl<'d> Prices<'d> {
         match asked {
             Some(items) => items.max(1),
             None if given.is_some() || looks_like_a_page(&field.selection_set.node) => PAGE,
-            None => 1,
+            None => self.guard.lists.get(field.name.node.as_str()).copied().unwrap_or(1),
         }
     }
 

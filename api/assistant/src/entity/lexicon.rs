@@ -1,0 +1,23 @@
+//! How many passages have a term.
+
+use sea_orm::entity::prelude::*;
+
+use consigne_foundation::id::WorkspaceId;
+
+/// A row of `lexicon`; `personal_data.toml` says what each column holds.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "lexicon")]
+#[expect(missing_docs, reason = "the column register describes every column")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub workspace_id: WorkspaceId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub term: i64,
+    pub passages: i64,
+}
+
+/// Joined by hand.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
