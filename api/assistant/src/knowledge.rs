@@ -1,6 +1,7 @@
 //! A customer's knowledge: documents go in as bytes and come out as passages that can be found.
 //!
-//! Reading order: [`uploads`] (bytes in), [`documents`], [`ingest`] ([`parse`], [`chunk`], embed), [`search`].
+//! Reading order: [`uploads`] (bytes in), [`documents`], [`ingest`] ([`parse`], [`chunk`], embed, `terms`, `lexicon`),
+//! [`search`].
 //!
 //! Passages and their vectors live sealed in the database, which is the truth; an index is derived from it and is
 //! brought in step by [`search::sync`].
@@ -10,11 +11,13 @@ pub mod deletion;
 pub mod documents;
 pub mod ingest;
 pub mod language;
+mod lexicon;
 pub mod parse;
 pub mod progress;
 pub mod sandbox;
 pub mod search;
 pub mod sweep;
+mod terms;
 pub mod uploads;
 
 use std::{collections::HashMap, sync::Arc};
@@ -26,7 +29,7 @@ use tokio::sync::Mutex;
 pub use self::{
     documents::{Document, DocumentState},
     sandbox::Sandbox,
-    search::Found,
+    search::{Found, KnowledgeFilter, Ranking, excerpts::Excerpt},
     uploads::Upload,
 };
 

@@ -56,6 +56,17 @@ const CHECK_ROW: WorkspaceId = WorkspaceId(Uuid::nil());
 const CHECK_VERSION: i64 = 0;
 const CHECK_VALUE: &[u8] = b"consigne: this is the root key";
 
+/// Turns words of one workspace into numbers that say nothing to anybody without its key.
+pub struct TermNumbers(Secret);
+
+impl TermNumbers {
+    /// The number of a word: a keyed hash, cut to 32 bits. Two words in some 65,000 share one.
+    pub fn of(&self, word: &str) -> u32 {
+        let hash = aead::keyed_hash(self.0.as_ref(), &[word.as_bytes()]);
+        u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+    }
+}
+
 /// The keys of an instance. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault(Arc<Inner>);
@@ -227,6 +238,14 @@ impl Vault {
     pub async fn content_hash(&self, workspace: WorkspaceId, bytes: &[u8]) -> Result<Vec<u8>> {
         let key = self.workspace_key(workspace).await?.derive("consigne/content-hash/1");
         Ok(aead::keyed_hash(key.as_ref(), &[bytes]).to_vec())
+    }
+
+    /// Turns words of this workspace into numbers.
+    ///
+    /// # Errors
+    /// As [`Vault::workspace_key`].
+    pub async fn term_numbers(&self, workspace: WorkspaceId) -> Result<TermNumbers> {
+        Ok(TermNumbers(self.workspace_key(workspace).await?.derive("consigne/terms/1")))
     }
 
     /// Refuses where the root key is not the one that wrapped this key store. A fresh key store takes the root key for

@@ -25,7 +25,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use crate::{
     config::Config,
     graphql::{
-        Services,
+        self, Services,
         executor::SchemaExecutor,
         request::{Rates, RequestGuard},
     },
@@ -38,6 +38,9 @@ const ALONE: [&str; 5] = ["signIn", "refreshSession", "startVisitorSession", "cr
 
 /// What a root field costs beyond its selections, in points of the rate limit.
 const COSTS: [(&str, u32); 4] = [("askQuestion", 50), ("searchKnowledge", 20), ("signIn", 100), ("auditVerdict", 200)];
+
+/// Bounded lists, and how many items they answer with at most.
+const LISTS: [(&str, u32); 1] = [("answers", graphql::chats::MOST_ANSWERS as u32)];
 
 /// Everything but the sockets. Cheap to clone.
 #[derive(Clone)]
@@ -174,6 +177,9 @@ impl App {
         let mut guard = RequestGuard::new(ALONE).in_development(is_development);
         for (field, cost) in COSTS {
             guard = guard.with_cost(field, cost);
+        }
+        for (field, most) in LISTS {
+            guard = guard.with_list(field, most);
         }
         let executor = Arc::new(SchemaExecutor::new(self.services.clone()));
         let transport =

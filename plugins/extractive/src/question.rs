@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use consigne_sdk::{ChatRequest, PromptPassage};
+use consigne_sdk::{ChatRequest, PromptPassage, words::Language};
 
 use crate::{
     clean::visible,
     units::{Unit, UnitKind, units},
-    words::{Asked, Language},
+    words::Asked,
 };
 
 /// One passage, read.

@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use consigne_plugin_flat::{Flat, FlatOptions};
-use consigne_sdk::{Capability, Egress, Fingerprint, Partition, Plugin, Point, Result};
+use consigne_sdk::{Capability, Egress, Facts, Fingerprint, IndexQuery, Partition, Plugin, Point, Result, Term};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -16,6 +16,13 @@ const DIMENSIONS: usize = 384;
 fn number(state: &mut u64) -> f32 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*state >> 40) as f32 / (1 << 24) as f32 - 0.5
+}
+
+/// Terms of a passage or a question, as common as words are: the rank of a word and how often it comes go together.
+fn terms(state: &mut u64, count: usize) -> Vec<Term> {
+    let rank = |state: &mut u64| (1.0 / (number(state).abs() as f64 * 2.0 + 1e-5)).powf(1.05) as u32;
+    let numbers: std::collections::HashSet<u32> = (0..count).map(|_| rank(state)).collect();
+    numbers.into_iter().map(|number| Term { number, weight: 1.0 }).collect()
 }
 
 /// Vectors around a common centre and a topic, which is how embeddings of text lie.
@@ -46,6 +53,8 @@ async fn main() -> Result<()> {
                 passage: Uuid::from_u128(n as u128),
                 document: Uuid::from_u128(n as u128 / 50),
                 vector: text_like(state, middle, &topics),
+                terms: terms(state, 120),
+                facts: Facts::default(),
             };
             let put: Vec<Point> = (0..count).map(|n| point(n, &mut state)).collect();
             let partition = Partition::new(Uuid::from_u128(count as u128), Fingerprint([u8::from(flat_centre); 32]));
@@ -54,9 +63,10 @@ async fn main() -> Result<()> {
             let fill = start.elapsed();
             let mut times = Vec::new();
             for _ in 0..200 {
-                let question = text_like(&mut state, middle, &topics);
+                let vector = text_like(&mut state, middle, &topics);
+                let query = IndexQuery { vector, terms: terms(&mut state, 8), limit: 20, ..IndexQuery::default() };
                 let start = Instant::now();
-                index.search(&partition, &question, 20).await?;
+                index.search(&partition, &query).await?;
                 times.push(start.elapsed().as_secs_f64() * 1e3);
             }
             times.sort_by(f64::total_cmp);

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use consigne_sdk::{Hit, Partition, PluginError, PluginErrorKind, Point, Residency, Result, VectorIndex};
+use consigne_sdk::{Hit, IndexQuery, Partition, PluginError, PluginErrorKind, Point, Residency, Result, VectorIndex};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use uuid::Uuid;
 
@@ -17,9 +17,9 @@ use crate::{
     shelf::{SharedRows, Shelf},
 };
 
-/// Bytes of vectors that may be worked on within the async runtime: about 600 passages of 384 numbers, scanned in some
+/// Bytes of points that may be worked on within the async runtime: about 500 passages of 384 numbers, scanned in some
 /// 50 microseconds, which is what tokio advises between two awaits. Handing work over costs about 15.
-const INLINE_BYTES: usize = 1024 * 1024;
+const INLINE_BYTES: usize = 768 * 1024;
 
 /// The index.
 pub(crate) struct FlatIndex {
@@ -37,8 +37,7 @@ impl FlatIndex {
     async fn change(&self, partition: &Partition, rows: &SharedRows, change: Change) -> Result<()> {
         let mut held = rows.clone().write_owned().await;
         held.check(&change.put)?;
-        let (count, dimensions) = held.size_after(&change.put, &change.remove);
-        let needed = Rows::bytes_of(count, dimensions).max(held.bytes());
+        let needed = held.bytes_after(&change.put, &change.remove).max(held.bytes());
         free(self.shelf.reserve(partition, rows, needed)?);
         let worked_on = change.put.iter().map(|point| size_of_val(point.vector.as_slice())).sum();
         let held = run(worked_on, move || {
@@ -81,23 +80,24 @@ impl VectorIndex for FlatIndex {
 
     /// Beyond the trait's errors: `Internal` where the vector has another length than the partition's, `Unavailable`
     /// where the partition was evicted and not filled again, which "no hit" would hide.
-    async fn search(&self, partition: &Partition, vector: &[f32], limit: usize) -> Result<Vec<Hit>> {
+    async fn search(&self, partition: &Partition, query: &IndexQuery) -> Result<Vec<Hit>> {
         let Some(rows) = self.shelf.find_to_search(partition)? else { return Ok(Vec::new()) };
         let held = rows.read_owned().await;
-        if held.len() == 0 || limit == 0 {
+        if held.len() == 0 || query.limit == 0 {
             return Ok(Vec::new());
         }
-        check_length(held.dimensions(), vector.len())?;
-        if !vector.iter().all(|value| value.is_finite()) {
-            return Err(PluginError::new(PluginErrorKind::Internal, "the vector of a search is not finite"));
+        check_length(held.dimensions(), query.vector.len())?;
+        let numbers = query.vector.iter().copied().chain(query.terms.iter().map(|term| term.weight));
+        if !numbers.into_iter().all(f32::is_finite) {
+            return Err(PluginError::new(PluginErrorKind::Internal, "a number of a search is not finite"));
         }
         if held.bytes() <= INLINE_BYTES {
-            return Ok(nearest(&held, vector, limit));
+            return Ok(nearest(&held, query));
         }
         let permit = self.scans.clone().acquire_owned().await.map_err(|_| broken())?;
-        let vector = vector.to_vec();
+        let query = query.clone();
         spawn_blocking(move || {
-            let hits = nearest(&held, &vector, limit);
+            let hits = nearest(&held, &query);
             drop(permit);
             hits
         })
@@ -134,6 +134,11 @@ impl VectorIndex for FlatIndex {
         let mut held = rows.write_owned().await;
         run(held.bytes(), move || *held = Rows::default()).await
     }
+
+    /// What was removed was overwritten when it was.
+    async fn purge(&self, _: &Partition) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Runs work on this many bytes here, or on the blocking pool where it would hold up the runtime.
@@ -157,7 +162,7 @@ fn broken() -> PluginError {
 
 #[cfg(test)]
 mod tests {
-    use consigne_sdk::Fingerprint;
+    use consigne_sdk::{Facts, Fingerprint, Term};
 
     use super::*;
 
@@ -170,7 +175,13 @@ mod tests {
     fn points(count: u128) -> Vec<Point> {
         let vector = vec![0.5; 64];
         (0..count)
-            .map(|n| Point { passage: Uuid::from_u128(n), document: Uuid::from_u128(n % 7), vector: vector.clone() })
+            .map(|n| Point {
+                passage: Uuid::from_u128(n),
+                document: Uuid::from_u128(n % 7),
+                vector: vector.clone(),
+                terms: vec![Term { number: n as u32 % 50, weight: 1.0 }],
+                facts: Facts::default(),
+            })
             .collect()
     }
 

@@ -6,7 +6,7 @@
 //! is given.
 //!
 //! Reading order: [`plugin`], [`manifest`], [`processing`], [`egress`], [`error`], then the capabilities
-//! [`embedder`], [`vector_index`], [`chat_model`].
+//! [`embedder`], [`vector_index`], [`chat_model`]; [`words`] is what several of both sides need.
 //!
 //! Invariants, as absences:
 //! - Nothing here knows a table, a workspace's rights, HTTP routes or GraphQL.
@@ -21,6 +21,7 @@ pub mod manifest;
 pub mod plugin;
 pub mod processing;
 pub mod vector_index;
+pub mod words;
 
 pub use chat_model::{ChatDelta, ChatModel, ChatRequest, ChatStream, PromptMessage, PromptPassage, PromptRole};
 pub use egress::{Egress, EgressRequest, EgressResponse};
@@ -29,4 +30,6 @@ pub use error::{PluginError, PluginErrorKind, Result};
 pub use manifest::{CapabilityKind, HostRule, Manifest};
 pub use plugin::{Capability, Plugin};
 pub use processing::{DataCategory, Processing, ProcessorRole, Purpose, Region, Retention, Safeguard};
-pub use vector_index::{Hit, Partition, Point, Residency, VectorIndex};
+pub use vector_index::{
+    Facts, Filter, Hit, IndexQuery, MOST_TERM_WEIGHT, Partition, Point, Residency, Term, VectorIndex,
+};

@@ -33,7 +33,13 @@ use super::{
 use crate::{
     assistants::{self, Assistant},
     entity::{answers as table, messages as message_table},
-    knowledge::{Found, Knowledge, language, parse, search},
+    knowledge::{
+        Excerpt, Knowledge, language, parse,
+        search::{
+            self, Query,
+            excerpts::{self, Budget},
+        },
+    },
 };
 
 pub(crate) const JOB: &str = "answer";
@@ -43,8 +49,8 @@ const FLUSH_EVERY: Duration = Duration::from_millis(60);
 /// A silent model is asked this often, in flushes, whether the answer is still wanted.
 const CHECK_EVERY: u32 = 8;
 const MOST_TOKENS: u32 = 1_024;
-/// Characters of passages that go into a prompt: some 4,000 tokens.
-const PASSAGE_BUDGET: usize = 16_000;
+/// Tokens of passages that go into a prompt.
+const PASSAGE_TOKENS: i64 = 4_000;
 const HISTORY_TURNS: u64 = 3;
 
 /// Who processed an answer, where, and what they keep: the facts of the route that served it.
@@ -140,14 +146,14 @@ impl AnswerHandler {
         let language = self.language_of(&run);
         let earlier = run.history.last().map(|turn| turn.question.as_str());
         let question = follow_up::stand_alone(&run.question, language, earlier);
-        let passages = self.passages(scope, &run.assistant, &question, language).await?;
+        let excerpts = self.excerpts(scope, &run.assistant, &question, language).await?;
         let model =
             self.registry.chat_model(scope, self.store(), &run.assistant.chat_model).await.map_err(not_in_use)?;
         let disclosure = self.disclosure(scope, &run.assistant.chat_model, model.model_name()).await?;
         let embedder = self.registry.embedder()?;
         let threshold = run.assistant.answer_threshold.map_or(embedder.model().answer_threshold, |t| t as f32);
         let given: Vec<PromptPassage> =
-            passages.iter().zip(1..).map(|(found, index)| prompt_passage(found, index)).collect();
+            excerpts.iter().zip(1..).map(|(excerpt, index)| prompt_passage(excerpt, index)).collect();
         let request = ChatRequest {
             messages: prompt::render(&run.assistant, language, &given, &run.history, &run.question),
             question,
@@ -160,8 +166,8 @@ impl AnswerHandler {
         let mut writer = Writer::new(self.store(), scope, &run);
         // Without a passage there is nothing to answer from; no model is asked.
         let text =
-            if passages.is_empty() { None } else { writer.write_all(model.answer(request), passages.len()).await? };
-        let cited = text.as_deref().map(|text| citations::cite(text, &passages)).unwrap_or_default();
+            if excerpts.is_empty() { None } else { writer.write_all(model.answer(request), excerpts.len()).await? };
+        let cited = text.as_deref().map(|text| citations::cite(text, &excerpts)).unwrap_or_default();
         let first_text = writer.first_text;
         let (text, cited) = match self.keep_true(scope, cited).await? {
             // What cites nothing that is stored cannot be checked, so it does not count as an answer from the knowledge.
@@ -215,22 +221,18 @@ impl AnswerHandler {
         language::detect_among(&run.question, &allowed)
     }
 
-    async fn passages(
+    async fn excerpts(
         &self,
         scope: &Scope,
         assistant: &Assistant,
         question: &str,
         language: Option<&str>,
-    ) -> Result<Vec<Found>> {
+    ) -> Result<Vec<Excerpt>> {
         let most = usize::try_from(assistant.passages).unwrap_or(1);
-        let mut found = search::search(scope, &self.knowledge, question, language, most).await?;
-        let mut left = PASSAGE_BUDGET;
-        found.retain(|f| {
-            let fits = f.text.len() <= left;
-            left = left.saturating_sub(f.text.len());
-            fits
-        });
-        Ok(found)
+        // Twins and neighbours among them make room for others.
+        let query = Query { question, language, limit: 2 * most, ..Query::default() };
+        let found = search::search(scope, &self.knowledge, query).await?;
+        Ok(excerpts::excerpts(found, Budget { excerpts: most, tokens: PASSAGE_TOKENS }))
     }
 
     /// The citations whose quote stands in a stored passage now.
@@ -407,13 +409,14 @@ async fn history(tx: &WorkspaceTx, key: &Key, row: &table::Model) -> Result<Vec<
     Ok(turns)
 }
 
-fn prompt_passage(found: &Found, index: u32) -> PromptPassage {
+fn prompt_passage(excerpt: &Excerpt, index: u32) -> PromptPassage {
+    let found = excerpt.best();
     let mut title = found.title.clone();
     for heading in &found.headings {
         title.push_str(" > ");
         title.push_str(heading);
     }
-    PromptPassage { index, title, text: found.text.clone(), language: found.language.clone(), score: found.score }
+    PromptPassage { index, title, text: excerpt.text(), language: found.language.clone(), score: found.score }
 }
 
 /// Writes deltas while a model speaks.

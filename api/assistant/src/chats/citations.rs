@@ -4,20 +4,20 @@
 //! through that were given to the model. When it is complete, each number gets a quote, and the quote must stand in the
 //! stored passage, read once more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use consigne_foundation::{
-    Result, Scope,
+    ErrorKind, Result, Scope,
     id::{AnswerId, DocumentId, PassageId, SubjectId},
     store::{Store, WorkspaceTx},
     vault::{Key, Place},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::{
-    entity::{citations as table, passages},
-    knowledge::Found,
+    entity::{answers as answer_table, citations as table, passages},
+    knowledge::{Excerpt, Found},
 };
 
 /// Longest quote, in characters.
@@ -45,29 +45,37 @@ pub struct Citation {
 }
 
 /// The citations of an answer's text: each number that stands in it and is given, with a quote of its passage.
-pub(crate) fn cite(text: &str, passages: &[Found]) -> Vec<Citation> {
+pub(crate) fn cite(text: &str, excerpts: &[Excerpt]) -> Vec<Citation> {
     let mut cited: BTreeMap<usize, String> = BTreeMap::new();
     for (number, statement) in markers(text) {
-        if (1..=passages.len()).contains(&number) {
+        if (1..=excerpts.len()).contains(&number) {
             cited.entry(number).or_default().push_str(statement);
         }
     }
     cited
         .into_iter()
         .map(|(number, statements)| {
-            let found = &passages[number - 1];
+            let (found, quote) = best_part(&excerpts[number - 1], &statements);
             Citation {
                 index: i64::try_from(number).unwrap_or(i64::MAX),
                 document: found.document,
                 passage: found.passage,
                 title: found.title.clone(),
-                quote: quote(&found.text, &statements),
+                quote,
                 location: found.location(),
                 score: f64::from(found.score),
                 is_withdrawn: false,
             }
         })
         .collect()
+}
+
+/// The passage of an excerpt that says most of a statement, and the quote.
+fn best_part<'a>(excerpt: &'a Excerpt, statement: &str) -> (&'a Found, String) {
+    let words = words_of(statement);
+    let said = |quote: &str| words_of(quote).iter().filter(|word| words.contains(word)).count();
+    let quoted = excerpt.parts.iter().map(|part| (part, quote(&part.text, statement)));
+    quoted.rev().max_by_key(|(_, quote)| said(quote)).expect("an excerpt has a passage")
 }
 
 /// Each `[n]` and the statement before it.
@@ -180,32 +188,54 @@ pub(crate) async fn store(
     Ok(())
 }
 
-/// Citations of an answer that the scope may see, in the order of their numbers.
+/// Citations of those of the answers that the scope may see, in the order of their numbers. An answer that is unknown, or
+/// whose visitor was erased, has no entry.
 ///
 /// # Errors
-/// `NotFound` where an answer is unknown to the scope; `SubjectErased`.
-pub async fn of_answer(scope: &Scope, store: &Store, answer: AnswerId) -> Result<Vec<Citation>> {
+/// `Forbidden`; `Unavailable`; `Corrupt` where a stored citation cannot be opened.
+pub async fn of_answers(
+    scope: &Scope,
+    store: &Store,
+    answers: &[AnswerId],
+) -> Result<HashMap<AnswerId, Vec<Citation>>> {
     let tx = store.read(scope).await?;
-    let answer = super::find_answer(scope, &tx, answer).await?;
-    let key = store.vault().subject_key(scope.workspace(), answer.subject_id).await?;
+    let rows = super::visible_answers(scope)?.filter(answer_table::Column::Id.is_in(answers.iter().copied()));
+    let seen: HashMap<AnswerId, SubjectId> =
+        rows.all(tx.db()).await?.into_iter().map(|row| (row.id, row.subject_id)).collect();
+    let mut keys = HashMap::new();
+    for subject in seen.values().collect::<HashSet<_>>() {
+        match store.vault().subject_key(scope.workspace(), *subject).await {
+            Err(error) if error.kind() == ErrorKind::SubjectErased => {}
+            key => drop(keys.insert(*subject, key?)),
+        }
+    }
     let rows = table::Entity::find()
         .filter(table::Column::WorkspaceId.eq(scope.workspace()))
-        .filter(table::Column::AnswerId.eq(answer.id))
+        .filter(table::Column::AnswerId.is_in(seen.keys().copied()))
         .order_by_asc(table::Column::Position)
         .all(tx.db())
         .await?;
-    let stored: Vec<PassageId> = passages::Entity::find()
+    let stored: HashSet<PassageId> = passages::Entity::find()
         .filter(passages::Column::WorkspaceId.eq(scope.workspace()))
         .filter(passages::Column::Id.is_in(rows.iter().map(|r| r.passage_id)))
+        .select_only()
+        .column(passages::Column::Id)
+        .into_tuple()
         .all(tx.db())
         .await?
         .into_iter()
-        .map(|p| p.id)
         .collect();
-    rows.into_iter().map(|row| open(&key, row, &stored)).collect()
+    let with_key = seen.into_iter().filter(|(_, subject)| keys.contains_key(subject));
+    let mut cited: HashMap<AnswerId, Vec<Citation>> = with_key.map(|(answer, _)| (answer, Vec::new())).collect();
+    for row in rows {
+        if let (Some(key), Some(of_answer)) = (keys.get(&row.subject_id), cited.get_mut(&row.answer_id)) {
+            of_answer.push(open(key, row, &stored)?);
+        }
+    }
+    Ok(cited)
 }
 
-fn open(key: &Key, row: table::Model, stored: &[PassageId]) -> Result<Citation> {
+fn open(key: &Key, row: table::Model, stored: &HashSet<PassageId>) -> Result<Citation> {
     let place = |column| Place::new(row.workspace_id, "citations", column, row.answer_id.0).part(row.position);
     let is_withdrawn = !stored.contains(&row.passage_id);
     let (title, quote) = if is_withdrawn || row.quote_sealed.is_empty() {

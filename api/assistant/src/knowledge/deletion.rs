@@ -15,7 +15,7 @@ use consigne_foundation::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
-use super::{Knowledge, documents::DocumentState, search};
+use super::{Knowledge, documents::DocumentState, lexicon, search};
 use crate::entity::{citations, documents as table, passages};
 
 const JOB: &str = "delete-document";
@@ -51,6 +51,10 @@ async fn withdraw(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Resul
     if marked.rows_affected == 0 {
         return Err(Error::not_found("document"));
     }
+    let key = knowledge.store.vault().workspace_key(scope.workspace()).await?;
+    let (changes, fewer) = lexicon::recount(&tx, &key, id, |_| false).await?;
+    workspaces::next_knowledge_version(&tx, fewer).await?;
+    changes.write(&tx).await?;
     let gone = passages::Entity::delete_many()
         .filter(passages::Column::WorkspaceId.eq(scope.workspace()))
         .filter(passages::Column::DocumentId.eq(id))
@@ -64,7 +68,6 @@ async fn withdraw(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Resul
         .filter(citations::Column::DocumentId.eq(id))
         .exec(tx.db())
         .await?;
-    workspaces::next_knowledge_version(&tx).await?;
     audit::append(scope, &tx, Event::new("document.deleted").target("document", id.0)).await?;
     jobs::enqueue(&tx, job(id)).await?;
     tx.notify(Notice { topic: Topic::Document, id: id.0 });

@@ -11,6 +11,8 @@ use sea_orm::{
     sea_query::{Expr, SimpleExpr},
 };
 
+use uuid::Uuid;
+
 use crate::entity::documents as table;
 
 /// Where a document stands.
@@ -68,6 +70,10 @@ pub struct Document {
     pub passages_done: i64,
     /// Passages whose vectors were known already.
     pub passages_reused: i64,
+    /// The source that it came from, where it was not uploaded.
+    pub source: Option<Uuid>,
+    /// What it can be found by beside its text.
+    pub labels: Labels,
     /// Counts changes of this row; a listener resumes behind it.
     pub progress_seq: i64,
     /// Added at.
@@ -83,6 +89,55 @@ pub(crate) struct File {
     pub bytes: i64,
     pub content_hash: Vec<u8>,
     pub blob: String,
+    pub labels: Labels,
+}
+
+/// What a document can be found by beside its text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// The customer's own words for it.
+    pub tags: Vec<String>,
+    /// Its date, where it is not the day it was added.
+    pub dated_at: Option<Timestamp>,
+}
+
+/// Most tags of a document.
+const MOST_TAGS: usize = 20;
+
+impl Labels {
+    /// Brings the tags to the form in which they are stored and looked for: trimmed, in lower case, each once.
+    ///
+    /// # Errors
+    /// `Invalid` where there are more than 20, or one is empty, longer than 60 characters or of several lines.
+    pub fn checked(mut self) -> Result<Self> {
+        self.tags = check_tags(&self.tags)?;
+        Ok(self)
+    }
+
+    pub(crate) fn stored_tags(&self) -> String {
+        self.tags.join("\n")
+    }
+}
+
+/// Tags in the form in which they are stored and looked for.
+///
+/// # Errors
+/// As [`Labels::checked`].
+pub fn check_tags(tags: &[String]) -> Result<Vec<String>> {
+    let mut checked: Vec<String> = Vec::new();
+    for tag in tags {
+        let tag = tag.trim().to_lowercase();
+        if tag.is_empty() || tag.chars().count() > 60 || tag.chars().any(char::is_control) {
+            return Err(Error::invalid("tags", "A tag needs 1 to 60 characters on one line."));
+        }
+        if !checked.contains(&tag) {
+            checked.push(tag);
+        }
+    }
+    if checked.len() > MOST_TAGS {
+        return Err(Error::invalid("tags", "A document may have 20 tags."));
+    }
+    Ok(checked)
 }
 
 /// A document of the workspace.
@@ -177,6 +232,9 @@ pub(crate) async fn insert(tx: &WorkspaceTx, file: File) -> Result<Document> {
         progress_seq: Set(1),
         created_at: Set(now),
         updated_at: Set(now),
+        source_id: Set(None),
+        tags: Set(file.labels.stored_tags()),
+        dated_at: Set(file.labels.dated_at),
     };
     table::Entity::insert(row).exec_without_returning(tx.db()).await?;
     Ok(find(tx, id).await?.into())
@@ -199,6 +257,8 @@ pub(crate) async fn replace_file(tx: &WorkspaceTx, id: DocumentId, file: File) -
         (table::Column::Version, Expr::value(before.version + 1)),
         (table::Column::PassagesDone, Expr::value(0)),
         (table::Column::PassagesReused, Expr::value(0)),
+        (table::Column::Tags, Expr::value(file.labels.stored_tags())),
+        (table::Column::DatedAt, Expr::value(file.labels.dated_at)),
     ];
     if !change(tx, id, before.version, set).await? {
         return Err(Error::new(ErrorKind::Conflict, "Somebody else replaces this document right now."));
@@ -286,6 +346,8 @@ impl From<table::Model> for Document {
             passages: row.passages_total,
             passages_done: row.passages_done,
             passages_reused: row.passages_reused,
+            source: row.source_id,
+            labels: Labels { tags: row.tags.lines().map(str::to_owned).collect(), dated_at: row.dated_at },
             progress_seq: row.progress_seq,
             created_at: row.created_at,
             updated_at: row.updated_at,

@@ -12,21 +12,22 @@ use consigne_foundation::{
     audit::{self, Event},
     error::ErrorKind,
     id::{DocumentId, PassageId},
-    jobs::{ClaimedJob, JobHandler, NewJob, Outcome},
+    jobs::{self, ClaimedJob, JobHandler, NewJob, Outcome},
     store::WorkspaceTx,
     vault::{Key, Place},
     workspaces,
 };
-use consigne_sdk::{EmbedKind, Embedder, Fingerprint};
+use consigne_sdk::{EmbedKind, Embedder, Fingerprint, words::Language};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
 
 use super::{
     Knowledge,
     chunk::{self, Chunk, ChunkOptions},
     documents::{self, DocumentStage, DocumentState},
-    language,
+    language, lexicon,
     parse::ParseFailure,
     search,
+    terms::PassageTerms,
 };
 use crate::entity::{documents as document_table, passages as table};
 
@@ -164,7 +165,7 @@ impl Run<'_> {
             .parse(&self.row.media_type, &self.row.file_name, bytes.as_slice())
             .await
             .map_err(Stopped::unreadable)?;
-        let chunks = chunk::chunk(&parsed.blocks, embedder, ChunkOptions::default()).await.map_err(Error::from)?;
+        let mut chunks = chunk::chunk(&parsed.blocks, embedder, ChunkOptions::default()).await.map_err(Error::from)?;
         if chunks.is_empty() {
             let message = "There is no text in this document that could be read.";
             return Err(Stopped::Failed("NO_TEXT".to_owned(), message.to_owned()));
@@ -172,6 +173,9 @@ impl Run<'_> {
         let title = parsed.title.filter(|t| !t.trim().is_empty()).unwrap_or_else(|| self.row.file_name.clone());
         let title: String = title.trim().chars().take(200).collect();
         let main_language = parsed.language.or_else(|| main_language(&chunks));
+        for chunk in &mut chunks {
+            chunk.language = chunk.language.take().or_else(|| main_language.clone());
+        }
         self.stage(
             DocumentStage::Parsing,
             [
@@ -196,6 +200,7 @@ impl Run<'_> {
             hashes.push(store.vault().content_hash(workspace, text.as_bytes()).await?);
             texts.push(text);
         }
+        let terms = self.terms(chunks, &texts).await?;
         let known = self.known_vectors(&key, &hashes, model).await?;
         let missing: Vec<String> = texts
             .iter()
@@ -206,7 +211,7 @@ impl Run<'_> {
         let mut fresh = embedder.embed(EmbedKind::Passage, missing).await.map_err(Error::from)?.into_iter();
         let mut rows = Vec::with_capacity(chunks.len());
         let mut reused = 0;
-        for ((chunk, hash), ordinal) in chunks.iter().zip(hashes).zip(first..) {
+        for (((chunk, terms), hash), ordinal) in chunks.iter().zip(terms).zip(hashes).zip(first..) {
             let vector = match known.get(&hash) {
                 Some(vector) => {
                     reused += 1;
@@ -214,7 +219,7 @@ impl Run<'_> {
                 }
                 None => fresh.next().ok_or_else(|| Error::internal("the embedder answered too few vectors"))?,
             };
-            rows.push(self.seal(&key, chunk, hash, model, ordinal, &vector));
+            rows.push(self.seal(&key, Computed { chunk, hash, model, ordinal, vector: &vector, terms }));
         }
         let stored = i64::try_from(rows.len()).unwrap_or(0);
         let tx = store.write(self.scope).await?;
@@ -237,19 +242,24 @@ impl Run<'_> {
             Err(error) if error.kind() == ErrorKind::Conflict => return Err(Stopped::Superseded),
             other => other?,
         };
+        jobs::progressed(&tx, JOB, self.row.id.0).await?;
         tx.commit().await?;
         Ok(())
     }
 
-    fn seal(
-        &self,
-        key: &Key,
-        chunk: &Chunk,
-        hash: Vec<u8>,
-        model: Fingerprint,
-        ordinal: usize,
-        vector: &[f32],
-    ) -> table::ActiveModel {
+    /// The terms of each chunk, by its language.
+    async fn terms(&self, chunks: &[Chunk], texts: &[String]) -> Result<Vec<PassageTerms>> {
+        let numbers = self.knowledge.store.vault().term_numbers(self.scope.workspace()).await?;
+        let mut languages: HashMap<&str, Language> = HashMap::new();
+        let terms = chunks.iter().zip(texts).map(|(chunk, text)| {
+            let code = chunk.language.as_deref().unwrap_or_default();
+            PassageTerms::of(text, languages.entry(code).or_insert_with(|| Language::of(code)), &numbers)
+        });
+        Ok(terms.collect())
+    }
+
+    fn seal(&self, key: &Key, passage: Computed) -> table::ActiveModel {
+        let Computed { chunk, hash, model, ordinal, vector, terms } = passage;
         let workspace = self.scope.workspace();
         let id = PassageId::new(self.knowledge.store.clock());
         let place = |column| Place::new(workspace, "passages", column, id.0);
@@ -268,6 +278,7 @@ impl Run<'_> {
             headings_sealed: Set(key.seal_text(&place("headings_sealed"), &chunk.headings.join("\n"))),
             vector_sealed: Set(key.seal(&place("vector_sealed"), &search::vector_bytes(vector))),
             knowledge_version: Set(0),
+            terms_sealed: Set(Some(key.seal(&place("terms_sealed"), &terms.to_bytes()))),
         }
     }
 
@@ -315,7 +326,10 @@ impl Run<'_> {
             let message = format!("{} has {staged} passages stored, not {total}", self.row.id);
             return Err(Error::new(ErrorKind::Unavailable, message).into());
         }
-        let version = workspaces::next_knowledge_version(&tx).await?;
+        let key = self.key().await?;
+        let (changes, more) = lexicon::recount(&tx, &key, self.row.id, |version| version == self.row.version).await?;
+        let version = workspaces::next_knowledge_version(&tx, more).await?;
+        changes.write(&tx).await?;
         table::Entity::delete_many()
             .filter(table::Column::WorkspaceId.eq(self.scope.workspace()))
             .filter(table::Column::DocumentId.eq(self.row.id))
@@ -403,6 +417,16 @@ impl Run<'_> {
     async fn key(&self) -> Result<Key> {
         self.knowledge.store.vault().workspace_key(self.scope.workspace()).await
     }
+}
+
+/// A passage with all that was computed of it.
+struct Computed<'a> {
+    chunk: &'a Chunk,
+    hash: Vec<u8>,
+    model: Fingerprint,
+    ordinal: usize,
+    vector: &'a [f32],
+    terms: PassageTerms,
 }
 
 fn main_language(chunks: &[Chunk]) -> Option<String> {

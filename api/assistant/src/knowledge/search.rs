@@ -1,31 +1,85 @@
-//! Search: the passages of a workspace that are nearest to a question.
+//! Search: the passages of a workspace that answer a question best, by meaning and by words.
 //!
-//! The index is derived. Before each search it is brought in step with the database, by the workspace's knowledge
-//! version: nothing to do where the versions agree, else only what is new is read.
+//! Meaning is the cosine of two vectors, which crosses languages; words are BM25 over keyed numbers, which find a part
+//! number or a name that a vector blurs. The index adds the two up: a passage with every word of the question gets
+//! [`WORDS_COUNT`] on top of its cosine, one without any gets nothing, so that a passage in another language loses to no
+//! accident of spelling (see `docs/decisions/0005-cosine-plus-words.md`). The passages that the index names are scored
+//! once more from what is stored, which is the truth.
+//!
+//! Reading order: [`search`], [`sync`] (the index, in step with the database), [`excerpts`] (passages that go together).
 
-use std::collections::{HashMap, HashSet};
+pub mod excerpts;
+pub(crate) mod sync;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use consigne_foundation::{
-    Error, Permission, Result, Scope,
-    error::ErrorKind,
+    Error, Permission, Result, Scope, Timestamp,
     id::{DocumentId, PassageId},
-    store::WorkspaceTx,
-    vault::{Key, Place},
+    vault::Key,
     workspaces,
 };
-use consigne_sdk::{EmbedKind, Fingerprint, Partition, Point};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use consigne_sdk::{EmbedKind, Filter, IndexQuery, Term};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::Knowledge;
+pub use self::sync::sync;
+pub(crate) use self::sync::{count_orphans, open_vector, vector_bytes};
+use super::{Knowledge, lexicon, terms};
 use crate::entity::{documents, passages as table};
 
-/// Passages read from the database in one step while an index is filled.
-const PAGE: u64 = 2_000;
+/// What all the words of a question are worth beside the cosine.
+const WORDS_COUNT: f32 = 0.2;
 
-/// What a passage in the question's own language is worth in cosine. Multilingual vectors put a passage and its
-/// translation within about .02 of each other, in no reliable order.
+/// What a passage in the question's own language is worth. Multilingual vectors put a passage and its translation within
+/// about .02 of each other, in no reliable order.
 const SAME_LANGUAGE: f32 = 0.02;
+
+/// Passages asked of the index for each one wanted: several translations of a page are near-equal, and what the index
+/// ranks by is rounded.
+const ASKED_FOR_EACH: usize = 4;
+
+/// By what passages are ranked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ranking {
+    /// By meaning and by words.
+    #[default]
+    Hybrid,
+    /// By meaning alone.
+    Meaning,
+    /// By words alone.
+    Words,
+}
+
+/// Which passages may be found. Each condition that is not empty has to hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnowledgeFilter {
+    /// Of documents from one of these sources.
+    pub sources: Vec<Uuid>,
+    /// In one of these languages, ISO 639-1.
+    pub languages: Vec<String>,
+    /// Of documents with at least one of these tags.
+    pub tags: Vec<String>,
+    /// Of documents dated at or after this.
+    pub from: Option<Timestamp>,
+    /// Of documents dated before this.
+    pub until: Option<Timestamp>,
+}
+
+/// What is looked for.
+#[derive(Clone, Default)]
+pub struct Query<'a> {
+    /// The question.
+    pub question: &'a str,
+    /// Its language, ISO 639-1, where it is known.
+    pub language: Option<&'a str>,
+    /// Which passages may be found.
+    pub filter: KnowledgeFilter,
+    /// By what they are ranked.
+    pub ranking: Ranking,
+    /// How many at most.
+    pub limit: usize,
+}
 
 /// A passage found.
 #[derive(Clone)]
@@ -46,8 +100,14 @@ pub struct Found {
     pub language: Option<String>,
     /// Place in its document, from 0.
     pub ordinal: i64,
+    /// Its length in tokens of the embedding model.
+    pub tokens: i64,
     /// Cosine of question and passage.
     pub score: f32,
+    /// What passages are ranked by.
+    pub rank: f32,
+    /// Its vector, of unit length.
+    pub(crate) vector: Vec<f32>,
 }
 
 impl Found {
@@ -61,46 +121,105 @@ impl Found {
     }
 }
 
-/// The nearest passages, best first. Among near-equals those in `language` come first.
+/// The passages that answer best, best first. Among near-equals those in the question's language come first.
 ///
 /// # Errors
 /// `Forbidden`; `Unavailable` where the model or the index is down.
-pub async fn search(
-    scope: &Scope,
-    knowledge: &Knowledge,
-    question: &str,
-    language: Option<&str>,
-    limit: usize,
-) -> Result<Vec<Found>> {
+pub async fn search(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> Result<Vec<Found>> {
     scope.require(Permission::KnowledgeRead)?;
     let embedder = knowledge.registry.embedder()?;
     let vector = embedder
-        .embed(EmbedKind::Question, vec![question.to_owned()])
+        .embed(EmbedKind::Question, vec![query.question.to_owned()])
         .await?
         .pop()
         .ok_or_else(|| Error::internal("the embedder answered no vector"))?;
+    let asked = Asked {
+        terms: match query.ranking {
+            Ranking::Meaning => Vec::new(),
+            Ranking::Hybrid | Ranking::Words => terms_of(scope, knowledge, &query).await?,
+        },
+        vector,
+        ranking: query.ranking,
+        language: query.language,
+    };
     let partition = sync(scope, knowledge).await?;
     let index = knowledge.registry.vector_index()?;
-    // Several translations of a page are near-equal; enough are read to choose among them.
-    let hits = index.search(&partition, &vector, limit * 4).await?;
-    let mut found = read(scope, knowledge, &hits.iter().map(|h| (PassageId(h.passage), h.score)).collect()).await?;
-    let rank =
-        |f: &Found| f.score + if language.is_some() && f.language.as_deref() == language { SAME_LANGUAGE } else { 0.0 };
-    found.sort_by(|a, b| rank(b).total_cmp(&rank(a)).then(a.passage.cmp(&b.passage)));
-    found.truncate(limit);
+    let wanted = IndexQuery {
+        vector: if asked.ranking == Ranking::Words { vec![0.0; asked.vector.len()] } else { asked.vector.clone() },
+        terms: asked.terms.clone(),
+        filter: filter_of(scope, knowledge, query.filter).await?,
+        limit: query.limit.saturating_mul(ASKED_FOR_EACH),
+    };
+    let hits = index.search(&partition, &wanted).await?;
+    let passages: Vec<PassageId> = hits.iter().map(|hit| PassageId(hit.passage)).collect();
+    let mut found = read(scope, knowledge, &passages, &asked).await?;
+    found.sort_by(|a, b| b.rank.total_cmp(&a.rank).then(a.passage.cmp(&b.passage)));
+    found.truncate(query.limit);
     Ok(found)
 }
 
-/// The passages themselves; one that was deleted a moment ago is left out.
-async fn read(scope: &Scope, knowledge: &Knowledge, scores: &HashMap<PassageId, f32>) -> Result<Vec<Found>> {
-    if scores.is_empty() {
+/// A question, ready to be compared with passages.
+struct Asked<'a> {
+    vector: Vec<f32>,
+    terms: Vec<Term>,
+    ranking: Ranking,
+    language: Option<&'a str>,
+}
+
+impl Asked<'_> {
+    /// Cosine, and what passages are ranked by.
+    fn score(&self, key: &Key, row: &table::Model, vector: &[f32]) -> Result<(f32, f32)> {
+        let cosine: f32 = vector.iter().zip(&self.vector).map(|(a, b)| a * b).sum();
+        let words = if self.terms.is_empty() { 0.0 } else { self.words_of(key, row)? };
+        let is_own = self.language.is_some() && row.language.as_deref() == self.language;
+        let own = if is_own { SAME_LANGUAGE } else { 0.0 };
+        let rank = match self.ranking {
+            Ranking::Hybrid | Ranking::Meaning => cosine + words + own,
+            Ranking::Words => words,
+        };
+        Ok((cosine, rank))
+    }
+
+    fn words_of(&self, key: &Key, row: &table::Model) -> Result<f32> {
+        let weights: HashMap<u32, f32> =
+            sync::open_terms(key, row)?.weighed().into_iter().map(|term| (term.number, term.weight)).collect();
+        let shared = self.terms.iter().filter_map(|term| Some(term.weight * weights.get(&term.number)?));
+        Ok(shared.sum())
+    }
+}
+
+/// The question's words, weighed by how telling they are in this workspace.
+async fn terms_of(scope: &Scope, knowledge: &Knowledge, query: &Query<'_>) -> Result<Vec<Term>> {
+    let numbers = knowledge.store.vault().term_numbers(scope.workspace()).await?;
+    let tx = knowledge.store.read(scope).await?;
+    let workspace = workspaces::current(&tx).await?;
+    let words = terms::question_words(query.question, query.language, &workspace.languages, &numbers);
+    let all: BTreeSet<u32> = words.iter().flatten().copied().collect();
+    let having = lexicon::having(&tx, all).await?;
+    Ok(terms::weigh(&words, &having, workspace.passages, WORDS_COUNT))
+}
+
+async fn filter_of(scope: &Scope, knowledge: &Knowledge, filter: KnowledgeFilter) -> Result<Filter> {
+    let numbers = knowledge.store.vault().term_numbers(scope.workspace()).await?;
+    Ok(Filter {
+        sources: filter.sources,
+        languages: filter.languages,
+        tags: filter.tags.iter().map(|tag| sync::tag_number(&numbers, tag)).collect(),
+        from: filter.from.map(|at| at.0),
+        until: filter.until.map(|at| at.0),
+    })
+}
+
+/// The passages themselves, scored; one that was deleted a moment ago is left out.
+async fn read(scope: &Scope, knowledge: &Knowledge, passages: &[PassageId], asked: &Asked<'_>) -> Result<Vec<Found>> {
+    if passages.is_empty() {
         return Ok(Vec::new());
     }
     let key = knowledge.store.vault().workspace_key(scope.workspace()).await?;
     let tx = knowledge.store.read(scope).await?;
     let rows = table::Entity::find()
         .filter(table::Column::WorkspaceId.eq(scope.workspace()))
-        .filter(table::Column::Id.is_in(scores.keys().copied()))
+        .filter(table::Column::Id.is_in(passages.iter().copied()))
         .filter(table::Column::KnowledgeVersion.gt(0))
         .all(tx.db())
         .await?;
@@ -114,131 +233,23 @@ async fn read(scope: &Scope, knowledge: &Knowledge, scores: &HashMap<PassageId, 
         .collect();
     rows.into_iter()
         .map(|row| {
-            let headings = key.open_text(&place(&row, "headings_sealed"), &row.headings_sealed)?;
+            let headings = key.open_text(&sync::place(&row, "headings_sealed"), &row.headings_sealed)?;
+            let vector = open_vector(&key, &row)?;
+            let (score, rank) = asked.score(&key, &row, &vector)?;
             Ok(Found {
                 passage: row.id,
                 document: row.document_id,
                 title: titles.get(&row.document_id).cloned().unwrap_or_default(),
                 headings: headings.lines().map(str::to_owned).collect(),
-                text: key.open_text(&place(&row, "text_sealed"), &row.text_sealed)?,
+                text: key.open_text(&sync::place(&row, "text_sealed"), &row.text_sealed)?,
                 page: row.page,
-                score: scores.get(&row.id).copied().unwrap_or_default(),
                 language: row.language,
                 ordinal: row.ordinal,
+                tokens: row.tokens,
+                score,
+                rank,
+                vector,
             })
         })
         .collect()
-}
-
-/// Brings the workspace's index partition in step with the database.
-///
-/// # Errors
-/// `Unavailable`; `Corrupt` where a stored vector cannot be opened.
-pub async fn sync(scope: &Scope, knowledge: &Knowledge) -> Result<Partition> {
-    let model = knowledge.registry.embedder()?.model().fingerprint;
-    let partition = Partition::new(scope.workspace().0, model);
-    let index = knowledge.registry.vector_index()?;
-    if index.version(&partition).await? == Some(stored_version(scope, knowledge).await?) {
-        return Ok(partition);
-    }
-    let turn = knowledge.syncing.lock().await.entry(partition).or_default().clone();
-    let _turn = turn.lock().await;
-    let have = index.version(&partition).await?;
-    let tx = knowledge.store.read(scope).await?;
-    let target = workspaces::knowledge_version(&tx).await?;
-    if have == Some(target) {
-        return Ok(partition);
-    }
-    let key = knowledge.store.vault().workspace_key(scope.workspace()).await?;
-    let mut after = None;
-    loop {
-        let rows = page(&tx, model, have.unwrap_or(0), after).await?;
-        let Some(last) = rows.last() else { break };
-        after = Some(last.id);
-        let points = rows.iter().map(|row| point(&key, row)).collect::<Result<Vec<_>>>()?;
-        // Not in step before the last page is in.
-        index.apply(&partition, points, &[], have.unwrap_or(-1)).await?;
-    }
-    let gone = gone(&tx, knowledge, &partition, model).await?;
-    index.apply(&partition, Vec::new(), &gone, target).await?;
-    Ok(partition)
-}
-
-async fn stored_version(scope: &Scope, knowledge: &Knowledge) -> Result<i64> {
-    let tx = knowledge.store.read(scope).await?;
-    workspaces::knowledge_version(&tx).await
-}
-
-async fn page(
-    tx: &WorkspaceTx,
-    model: Fingerprint,
-    newer_than: i64,
-    after: Option<PassageId>,
-) -> Result<Vec<table::Model>> {
-    let mut query = table::Entity::find()
-        .filter(table::Column::WorkspaceId.eq(tx.workspace()))
-        .filter(table::Column::KnowledgeVersion.gt(newer_than))
-        .filter(table::Column::ModelFingerprint.eq(model.0.to_vec()))
-        .order_by_asc(table::Column::Id)
-        .limit(PAGE);
-    if let Some(after) = after {
-        query = query.filter(table::Column::Id.gt(after));
-    }
-    Ok(query.all(tx.db()).await?)
-}
-
-/// Points that the database does not have any more. Looked for only where the counts differ.
-async fn gone(tx: &WorkspaceTx, knowledge: &Knowledge, partition: &Partition, model: Fingerprint) -> Result<Vec<Uuid>> {
-    let index = knowledge.registry.vector_index()?;
-    let visible = || {
-        table::Entity::find()
-            .filter(table::Column::WorkspaceId.eq(tx.workspace()))
-            .filter(table::Column::KnowledgeVersion.gt(0))
-            .filter(table::Column::ModelFingerprint.eq(model.0.to_vec()))
-    };
-    if visible().count(tx.db()).await? == index.count(partition).await? {
-        return Ok(Vec::new());
-    }
-    let stored: HashSet<Uuid> = visible()
-        .select_only()
-        .column(table::Column::Id)
-        .into_tuple::<PassageId>()
-        .all(tx.db())
-        .await?
-        .into_iter()
-        .map(|id| id.0)
-        .collect();
-    Ok(index.passages(partition).await?.into_iter().filter(|id| !stored.contains(id)).collect())
-}
-
-/// Points of the workspace whose passage is not in the database. An index that was not filled yet has none.
-///
-/// # Errors
-/// `Unavailable`.
-pub(crate) async fn count_orphans(scope: &Scope, knowledge: &Knowledge) -> Result<u64> {
-    let model = knowledge.registry.embedder()?.model().fingerprint;
-    let partition = Partition::new(scope.workspace().0, model);
-    let tx = knowledge.store.read(scope).await?;
-    Ok(gone(&tx, knowledge, &partition, model).await?.len() as u64)
-}
-
-fn point(key: &Key, row: &table::Model) -> Result<Point> {
-    Ok(Point { passage: row.id.0, document: row.document_id.0, vector: open_vector(key, row)? })
-}
-
-pub(crate) fn open_vector(key: &Key, row: &table::Model) -> Result<Vec<f32>> {
-    let bytes = key.open(&place(row, "vector_sealed"), &row.vector_sealed)?;
-    if bytes.len() % 4 != 0 {
-        return Err(Error::new(ErrorKind::Corrupt, format!("The vector of {} has {} bytes.", row.id, bytes.len())));
-    }
-    Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
-}
-
-/// Little-endian 32-bit floats.
-pub(crate) fn vector_bytes(vector: &[f32]) -> Vec<u8> {
-    vector.iter().flat_map(|x| x.to_le_bytes()).collect()
-}
-
-fn place(row: &table::Model, column: &'static str) -> Place {
-    Place::new(row.workspace_id, "passages", column, row.id.0)
 }

@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use super::{Knowledge, documents, ingest};
 use crate::{
     entity::{documents as document_table, uploads as table},
-    knowledge::documents::Document,
+    knowledge::documents::{Document, Labels},
 };
 
 /// How long an upload may wait for its bytes and its completion.
@@ -54,6 +54,8 @@ pub struct NewUpload {
     pub bytes: i64,
     /// The document that it replaces.
     pub replaces: Option<DocumentId>,
+    /// What it can be found by beside its text.
+    pub labels: Labels,
 }
 
 /// Announces an upload.
@@ -65,6 +67,7 @@ pub async fn create(scope: &Scope, knowledge: &Knowledge, new: NewUpload) -> Res
     check(&new, knowledge.limits.document_bytes)?;
     let store = &knowledge.store;
     let now = store.now();
+    let labels = new.labels.checked()?;
     let upload = Upload {
         id: UploadId::new(store.clock()),
         file_name: new.file_name,
@@ -89,6 +92,8 @@ pub async fn create(scope: &Scope, knowledge: &Knowledge, new: NewUpload) -> Res
         state: Set("ANNOUNCED".to_owned()),
         created_at: Set(now),
         expires_at: Set(upload.expires_at),
+        tags: Set(labels.stored_tags()),
+        dated_at: Set(labels.dated_at),
     };
     table::Entity::insert(row).exec_without_returning(tx.db()).await?;
     audit::append(scope, &tx, Event::new("upload.created").target("upload", upload.id.0)).await?;
@@ -165,7 +170,9 @@ pub async fn complete(scope: &Scope, knowledge: &Knowledge, id: UploadId) -> Res
         drop_blob(knowledge, &blob).await;
         return Ok(known);
     }
-    let file = documents::File { name: upload.file_name, media_type: upload.media_type, bytes, content_hash, blob };
+    let labels = Labels { tags: upload.tags.lines().map(str::to_owned).collect(), dated_at: upload.dated_at };
+    let (name, media_type) = (upload.file_name, upload.media_type);
+    let file = documents::File { name, media_type, bytes, content_hash, blob, labels };
     let (document, replaced_blob) = match upload.replaces_document_id {
         Some(document) => documents::replace_file(&tx, document, file).await?,
         None => (documents::insert(&tx, file).await?, None),
@@ -182,25 +189,39 @@ pub async fn complete(scope: &Scope, knowledge: &Knowledge, id: UploadId) -> Res
     Ok(document)
 }
 
+/// A text to be taken as a document.
+#[derive(Debug, Clone)]
+pub struct NewText {
+    /// Its title.
+    pub title: String,
+    /// Its media type.
+    pub media_type: String,
+    /// The text.
+    pub text: String,
+    /// The document that it replaces.
+    pub replaces: Option<DocumentId>,
+    /// What it can be found by beside its text.
+    pub labels: Labels,
+}
+
 /// Takes a text as a document: what an upload does, in one call.
 ///
 /// # Errors
 /// `Forbidden`, `Invalid`, `LimitExceeded`.
-pub async fn add_text(
-    scope: &Scope,
-    knowledge: &Knowledge,
-    title: &str,
-    media_type: &str,
-    text: String,
-    replaces: Option<DocumentId>,
-) -> Result<Document> {
-    if title.trim().is_empty() {
+pub async fn add_text(scope: &Scope, knowledge: &Knowledge, new: NewText) -> Result<Document> {
+    let title = new.title.trim();
+    if title.is_empty() {
         return Err(Error::invalid("title", "Give a title."));
     }
-    let bytes = i64::try_from(text.len()).unwrap_or(i64::MAX);
-    let new = NewUpload { file_name: title.trim().to_owned(), media_type: media_type.to_owned(), bytes, replaces };
-    let upload = create(scope, knowledge, new).await?;
-    let body = futures::stream::iter([Ok(Bytes::from(text))]);
+    let announced = NewUpload {
+        file_name: title.to_owned(),
+        media_type: new.media_type,
+        bytes: i64::try_from(new.text.len()).unwrap_or(i64::MAX),
+        replaces: new.replaces,
+        labels: new.labels,
+    };
+    let upload = create(scope, knowledge, announced).await?;
+    let body = futures::stream::iter([Ok(Bytes::from(new.text))]);
     receive(scope, knowledge, upload.id, body).await?;
     complete(scope, knowledge, upload.id).await
 }

@@ -1,7 +1,7 @@
 //! `consigne demo DIR`: the main job, through the public API: load a folder, ask, erase, verify.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -112,6 +112,9 @@ async fn load(client: &Client, folder: &Path, files: &[PathBuf]) -> Result<usize
         documents.insert(document["id"].as_str().unwrap_or_default().to_owned(), document);
         progress(&documents, files.len(), &watch);
     }
+    // What was loaded before is ready at once, and nothing of it is read or embedded again.
+    let known: HashSet<String> =
+        documents.iter().filter(|(_, d)| d["state"] == "READY").map(|(id, _)| id.clone()).collect();
     loop {
         let waiting: Vec<String> =
             documents.iter().filter(|(_, d)| d["state"] == "PENDING").map(|(id, _)| id.clone()).collect();
@@ -136,12 +139,13 @@ async fn load(client: &Client, folder: &Path, files: &[PathBuf]) -> Result<usize
             document["failure"]["message"].as_str().unwrap_or("?")
         );
     }
-    let sum = |field: &str| documents.values().filter_map(|d| d[field].as_i64()).sum::<i64>();
+    let reused =
+        documents.iter().map(|(id, d)| if known.contains(id) { &d["passagesDone"] } else { &d["passagesReused"] });
     println!(
         "{} documents, {} passages, {} of them known already and not embedded again, in {:.1} s",
         documents.len() - failed.len(),
-        sum("passagesDone"),
-        sum("passagesReused"),
+        documents.values().filter_map(|d| d["passagesDone"].as_i64()).sum::<i64>(),
+        reused.filter_map(Value::as_i64).sum::<i64>(),
         watch.seconds()
     );
     Ok(failed.len())

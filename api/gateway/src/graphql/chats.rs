@@ -16,12 +16,12 @@ use super::{
     context::ContextExt,
     error::{UserError, look_up, refuse, split},
     knowledge::Document,
-    loaders::DocumentLoader,
+    loaders::{CitationLoader, DocumentLoader, refused},
     scalars::DateTime,
 };
 
 /// Answers shown with a chat.
-const MOST_ANSWERS: u64 = 20;
+pub const MOST_ANSWERS: u64 = 20;
 
 /// Where an answer stands.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,7 +179,7 @@ impl Citation {
             return Ok(None);
         }
         let loader = ctx.data_unchecked::<DataLoader<DocumentLoader>>();
-        loader.load_one(self.document).await.map_err(|e| refuse(consigne_foundation::Error::new(e.kind(), e.message())))
+        loader.load_one(self.document).await.map_err(refused)
     }
 }
 
@@ -217,10 +217,9 @@ pub struct Answer {
 impl Answer {
     /// What it rests on, by number; each was found in a stored passage.
     async fn citations(&self, ctx: &Context<'_>) -> Result<Vec<Citation>> {
-        let scope = ctx.somebody()?;
-        let found =
-            citations::of_answer(&scope, ctx.store(), AnswerId::parse_or_unknown(&self.id)).await.map_err(refuse)?;
-        Ok(found.into_iter().map(Citation::from).collect())
+        ctx.somebody()?;
+        let loader = ctx.data_unchecked::<DataLoader<CitationLoader>>();
+        Ok(loader.load_one(AnswerId::parse_or_unknown(&self.id)).await.map_err(refused)?.unwrap_or_default())
     }
 }
 

@@ -3,8 +3,8 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject, Subscription};
 use consigne_assistant::knowledge::{self, deletion, documents, language, progress, search, uploads};
 use consigne_foundation::{
-    Permission,
-    id::{DocumentId, UploadId},
+    Permission, Timestamp,
+    id::{DocumentId, SourceId, UploadId},
 };
 use futures::{Stream, StreamExt};
 
@@ -81,6 +81,10 @@ pub struct Document {
     pub passages_done: i32,
     /// Passages whose vectors were known already, so that they were not embedded again.
     pub passages_reused: i32,
+    /// The customer's own words for it, by which searches can be narrowed.
+    pub tags: Vec<String>,
+    /// Its date, where it is not the day it was added.
+    pub dated_at: Option<DateTime>,
     /// Counts changes; pass it as `after` to `documentProgress` to resume.
     pub progress: i32,
     /// Added at.
@@ -125,6 +129,11 @@ pub struct CreateUploadInput {
     pub bytes: i32,
     /// The document that it replaces; the old passages serve until the new ones are ready.
     pub replaces_document_id: Option<ID>,
+    /// Words by which searches can be narrowed; at most 20, each of 60 characters.
+    #[graphql(default)]
+    pub tags: Vec<String>,
+    /// The document's date, where it is not today.
+    pub dated_at: Option<DateTime>,
 }
 
 /// A header to send with the bytes.
@@ -181,6 +190,41 @@ pub struct AddTextDocumentInput {
     pub media_type: String,
     /// The document that it replaces.
     pub replaces_document_id: Option<ID>,
+    /// Words by which searches can be narrowed; at most 20, each of 60 characters.
+    #[graphql(default)]
+    pub tags: Vec<String>,
+    /// The document's date, where it is not today.
+    pub dated_at: Option<DateTime>,
+}
+
+/// By what passages are ranked.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "search::Ranking")]
+pub enum SearchRanking {
+    /// By meaning and by words: what an answer rests on.
+    Hybrid,
+    /// By meaning alone.
+    Meaning,
+    /// By words alone.
+    Words,
+}
+
+/// Which passages may be found. Each condition that is given has to hold.
+#[derive(InputObject)]
+pub struct KnowledgeFilterInput {
+    /// In one of these languages, ISO 639-1.
+    #[graphql(default)]
+    pub languages: Vec<String>,
+    /// Of documents with at least one of these tags.
+    #[graphql(default)]
+    pub tags: Vec<String>,
+    /// Of documents from one of these sources.
+    #[graphql(default)]
+    pub source_ids: Vec<ID>,
+    /// Of documents dated at or after this.
+    pub dated_from: Option<DateTime>,
+    /// Of documents dated before this.
+    pub dated_until: Option<DateTime>,
 }
 
 /// The document, or why there is none.
@@ -246,12 +290,19 @@ impl KnowledgeQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The question, in any language.", secret)] question: String,
         #[graphql(desc = "How many, at most 50; 10 where left out.")] first: Option<i32>,
+        #[graphql(desc = "Which passages may be found; all where left out.")] filter: Option<KnowledgeFilterInput>,
+        #[graphql(desc = "By what they are ranked; `HYBRID` where left out.")] ranking: Option<SearchRanking>,
     ) -> Result<Vec<FoundPassage>> {
         let scope = ctx.scope(Permission::KnowledgeRead)?;
         let limit = first.unwrap_or(10).clamp(1, 50).unsigned_abs() as usize;
-        let spoken = language::detect(&question);
-        let found =
-            search::search(&scope, &ctx.services().knowledge, &question, spoken, limit).await.map_err(refuse)?;
+        let query = search::Query {
+            question: &question,
+            language: language::detect(&question),
+            filter: filter.map(KnowledgeFilterInput::checked).transpose().map_err(refuse)?.unwrap_or_default(),
+            ranking: ranking.map(search::Ranking::from).unwrap_or_default(),
+            limit,
+        };
+        let found = search::search(&scope, &ctx.services().knowledge, query).await.map_err(refuse)?;
         Ok(found.into_iter().map(FoundPassage::from).collect())
     }
 }
@@ -274,6 +325,7 @@ impl KnowledgeMutation {
             media_type: input.media_type,
             bytes: i64::from(input.bytes),
             replaces: input.replaces_document_id.as_ref().map(|id| DocumentId::parse_or_unknown(id)),
+            labels: labels(input.tags, input.dated_at),
         };
         let (upload, user_errors) = split(uploads::create(&scope, &ctx.services().knowledge, new).await)?;
         let upload = upload.map(|u| Upload::of(u, &ctx.services().public_url));
@@ -298,11 +350,14 @@ impl KnowledgeMutation {
         #[graphql(desc = "What to do, and with what.")] input: AddTextDocumentInput,
     ) -> Result<DocumentPayload> {
         let scope = ctx.scope(Permission::KnowledgeWrite)?;
-        let replaces = input.replaces_document_id.as_ref().map(|id| DocumentId::parse_or_unknown(id));
-        let knowledge = &ctx.services().knowledge;
-        DocumentPayload::of(
-            uploads::add_text(&scope, knowledge, &input.title, &input.media_type, input.text, replaces).await,
-        )
+        let new = uploads::NewText {
+            title: input.title,
+            media_type: input.media_type,
+            text: input.text,
+            replaces: input.replaces_document_id.as_ref().map(|id| DocumentId::parse_or_unknown(id)),
+            labels: labels(input.tags, input.dated_at),
+        };
+        DocumentPayload::of(uploads::add_text(&scope, &ctx.services().knowledge, new).await)
     }
 
     /// Deletes a document. Its passages, vectors and file are gone when this answers without an error.
@@ -343,6 +398,22 @@ impl KnowledgeSubscription {
     }
 }
 
+fn labels(tags: Vec<String>, dated_at: Option<DateTime>) -> documents::Labels {
+    documents::Labels { tags, dated_at: dated_at.map(Timestamp::from) }
+}
+
+impl KnowledgeFilterInput {
+    fn checked(self) -> consigne_foundation::Result<search::KnowledgeFilter> {
+        Ok(search::KnowledgeFilter {
+            sources: self.source_ids.iter().map(|id| SourceId::parse_or_unknown(id).0).collect(),
+            languages: self.languages.iter().map(|code| code.trim().to_lowercase()).collect(),
+            tags: documents::check_tags(&self.tags)?,
+            from: self.dated_from.map(Timestamp::from),
+            until: self.dated_until.map(Timestamp::from),
+        })
+    }
+}
+
 impl Upload {
     fn of(upload: uploads::Upload, public_url: &str) -> Self {
         Self {
@@ -379,6 +450,8 @@ impl From<documents::Document> for Document {
             passages: number(d.passages),
             passages_done: number(d.passages_done),
             passages_reused: number(d.passages_reused),
+            tags: d.labels.tags,
+            dated_at: d.labels.dated_at.map(DateTime::from),
             progress: number(d.progress_seq),
             created_at: d.created_at.into(),
             updated_at: d.updated_at.into(),

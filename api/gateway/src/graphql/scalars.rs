@@ -25,6 +25,12 @@ impl ScalarType for DateTime {
     }
 }
 
+impl From<DateTime> for Timestamp {
+    fn from(moment: DateTime) -> Self {
+        moment.0
+    }
+}
+
 impl From<Timestamp> for DateTime {
     fn from(at: Timestamp) -> Self {
         Self(at)

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use consigne_plugin_flat::{Flat, FlatOptions};
-use consigne_sdk::{Capability, Egress, Fingerprint, Partition, Plugin, Point, VectorIndex};
+use consigne_sdk::{
+    Capability, Egress, Facts, Fingerprint, Hit, IndexQuery, Partition, Plugin, Point, Result, VectorIndex,
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -29,7 +31,23 @@ pub fn id(n: u128) -> Uuid {
 }
 
 pub fn point(passage: u128, document: u128, vector: &[f32]) -> Point {
-    Point { passage: id(passage), document: id(document), vector: vector.to_vec() }
+    Point {
+        passage: id(passage),
+        document: id(document),
+        vector: vector.to_vec(),
+        terms: Vec::new(),
+        facts: Facts::default(),
+    }
+}
+
+/// The nearest by the vector alone.
+pub async fn search(
+    index: &Arc<dyn VectorIndex>,
+    partition: &Partition,
+    vector: &[f32],
+    limit: usize,
+) -> Result<Vec<Hit>> {
+    index.search(partition, &IndexQuery { vector: vector.to_vec(), limit, ..IndexQuery::default() }).await
 }
 
 /// A small deterministic generator (splitmix64): the same seed, the same vectors.
