@@ -85,8 +85,6 @@ impl DataHolder for VectorHolder {
     }
 
     async fn erase(&self, scope: &Scope, _: SubjectId) -> Result<u64> {
-        let before = search::count_orphans(scope, &self.0).await?;
-        search::sync(scope, &self.0).await?;
-        Ok(before)
+        search::remove_orphans(scope, &self.0).await
     }
 }

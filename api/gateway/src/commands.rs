@@ -4,6 +4,8 @@ pub mod ask;
 pub mod client;
 pub mod demo;
 pub mod doctor;
+pub mod evaluate;
+pub mod reindex;
 pub mod schema;
 pub mod serve;
 pub mod verify;

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use consigne_assistant::knowledge::sandbox;
 use consigne_gateway::{
     app::Parts,
-    commands::{ask, demo, doctor, schema, serve, verify},
+    commands::{ask, demo, doctor, evaluate, reindex, schema, serve, verify},
     config::Config,
     telemetry,
 };
@@ -52,6 +52,10 @@ enum Command {
         #[command(flatten)]
         config: Box<Config>,
     },
+    /// Fills the vector index from the database, without embedding anything again.
+    Reindex(Box<reindex::ReindexArgs>),
+    /// Measures the search on questions whose answers are known.
+    Evaluate(Box<evaluate::EvaluateArgs>),
     /// Reads one document in a process of its own; the ingest starts it.
     #[command(name = "parse-document", hide = true)]
     ParseDocument,
@@ -98,6 +102,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ask(args) => ask::ask(args).await,
         Command::Verify(args) => verify::verify(args).await,
         Command::Doctor { config } => doctor::doctor(*config).await,
+        Command::Reindex(args) => reindex::reindex(*args).await,
+        Command::Evaluate(args) => evaluate::evaluate(*args).await,
         Command::ParseDocument => Ok(sandbox::run_child()),
     }
 }

@@ -10,7 +10,7 @@ use consigne_assistant::{
     knowledge::{
         deletion::DeleteHandler,
         ingest::IngestHandler,
-        sweep::{BlobSweep, KnowledgeSweep},
+        sweep::{BlobSweep, IndexSweep, KnowledgeSweep},
     },
 };
 use consigne_foundation::{
@@ -43,6 +43,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(LedgerReplay(services.privacy.clone())),
         Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
+        Arc::new(IndexSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
         Arc::new(KnowledgeSweep(knowledge)),
         Arc::new(ChatSweep(services.store.clone())),
         Arc::new(CheckpointDuty),

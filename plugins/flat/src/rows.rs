@@ -133,7 +133,7 @@ impl Rows {
     }
 
     /// Which rows may be found; `None` where all may.
-    pub fn admitted(&self, filter: &Filter) -> Option<impl Fn(usize) -> bool> {
+    pub fn admitted(&self, filter: &Filter) -> Option<impl Fn(usize) -> bool + use<'_>> {
         let by_facts = self.facts.admitted(filter)?;
         Some(move |row: usize| by_facts[self.owners[row].facts as usize])
     }

@@ -88,6 +88,7 @@ async fn finish(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<
     if index.remove_document(&partition, id.0).await? > 0 {
         return Err(Error::new(ErrorKind::Unavailable, format!("Vectors of {id} came back while it was deleted.")));
     }
+    index.purge(&partition).await?;
     knowledge.blobs.delete(&row.blob_key).await?;
     if knowledge.blobs.exists(&row.blob_key).await? {
         return Err(Error::new(ErrorKind::Unavailable, format!("The file of {id} is still stored.")));

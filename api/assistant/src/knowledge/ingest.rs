@@ -18,7 +18,11 @@ use consigne_foundation::{
     workspaces,
 };
 use consigne_sdk::{EmbedKind, Embedder, Fingerprint, words::Language};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect,
+    sea_query::Expr,
+};
+use uuid::Uuid;
 
 use super::{
     Knowledge,
@@ -149,8 +153,10 @@ impl Run<'_> {
                 self.store_step(embedder.as_ref(), first + skip, &some[skip..]).await?;
             }
         }
-        self.publish(total).await?;
+        search::write_ahead(self.scope, self.knowledge, self.row.id, self.row.version).await?;
+        let replaced = self.publish(total).await?;
         search::sync(self.scope, self.knowledge).await?;
+        search::take_away(self.scope, self.knowledge, &replaced).await?;
         Ok(())
     }
 
@@ -304,8 +310,9 @@ impl Run<'_> {
         Ok(known)
     }
 
-    /// Makes the staged passages visible and takes the earlier version's away, for searchers at once.
-    async fn publish(&self, total: i64) -> Result<(), Stopped> {
+    /// Makes the staged passages visible and takes the earlier version's away, for searchers at once. Answers with those
+    /// that are gone.
+    async fn publish(&self, total: i64) -> Result<Vec<Uuid>, Stopped> {
         let tx = self.knowledge.store.write(self.scope).await?;
         let changed = documents::change(
             &tx,
@@ -330,13 +337,21 @@ impl Run<'_> {
         let (changes, more) = lexicon::recount(&tx, &key, self.row.id, |version| version == self.row.version).await?;
         let version = workspaces::next_knowledge_version(&tx, more).await?;
         changes.write(&tx).await?;
-        table::Entity::delete_many()
-            .filter(table::Column::WorkspaceId.eq(self.scope.workspace()))
-            .filter(table::Column::DocumentId.eq(self.row.id))
-            .filter(table::Column::DocumentVersion.ne(self.row.version))
-            .exec(tx.db())
+        let of_earlier = || {
+            Condition::all()
+                .add(table::Column::WorkspaceId.eq(self.scope.workspace()))
+                .add(table::Column::DocumentId.eq(self.row.id))
+                .add(table::Column::DocumentVersion.ne(self.row.version))
+        };
+        let replaced: Vec<PassageId> = table::Entity::find()
+            .filter(of_earlier())
+            .select_only()
+            .column(table::Column::Id)
+            .into_tuple()
+            .all(tx.db())
             .await
             .map_err(Error::from)?;
+        table::Entity::delete_many().filter(of_earlier()).exec(tx.db()).await.map_err(Error::from)?;
         table::Entity::update_many()
             .col_expr(table::Column::KnowledgeVersion, Expr::value(version))
             .filter(table::Column::WorkspaceId.eq(self.scope.workspace()))
@@ -347,7 +362,7 @@ impl Run<'_> {
         let event = Event::new("document.ready").target("document", self.row.id.0).detail("passages", total);
         audit::append(self.scope, &tx, event).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(replaced.into_iter().map(|id| id.0).collect())
     }
 
     /// Says on the row that this version cannot be used. Staged passages go; an earlier version stays findable.

@@ -23,8 +23,10 @@ use consigne_sdk::{EmbedKind, Filter, IndexQuery, Term};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-pub use self::sync::sync;
-pub(crate) use self::sync::{count_orphans, open_vector, vector_bytes};
+pub use self::sync::{Reconciled, reconcile, sync};
+pub(crate) use self::sync::{
+    count_orphans, is_in_step, open_vector, remove_orphans, take_away, vector_bytes, write_ahead,
+};
 use super::{Knowledge, lexicon, terms};
 use crate::entity::{documents, passages as table};
 
@@ -77,6 +79,8 @@ pub struct Query<'a> {
     pub filter: KnowledgeFilter,
     /// By what they are ranked.
     pub ranking: Ranking,
+    /// What all the words of the question are worth beside the cosine, where it is not what the product takes.
+    pub words_count: Option<f32>,
     /// How many at most.
     pub limit: usize,
 }
@@ -196,7 +200,7 @@ async fn terms_of(scope: &Scope, knowledge: &Knowledge, query: &Query<'_>) -> Re
     let words = terms::question_words(query.question, query.language, &workspace.languages, &numbers);
     let all: BTreeSet<u32> = words.iter().flatten().copied().collect();
     let having = lexicon::having(&tx, all).await?;
-    Ok(terms::weigh(&words, &having, workspace.passages, WORDS_COUNT))
+    Ok(terms::weigh(&words, &having, workspace.passages, query.words_count.unwrap_or(WORDS_COUNT)))
 }
 
 async fn filter_of(scope: &Scope, knowledge: &Knowledge, filter: KnowledgeFilter) -> Result<Filter> {

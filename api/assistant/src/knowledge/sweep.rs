@@ -1,16 +1,17 @@
-//! Finds what was left behind: documents whose job was lost, uploads that nobody completed.
+//! Finds what was left behind: documents whose job was lost, uploads that nobody completed, an index out of step.
 
 use std::{collections::HashSet, time::Duration};
 
 use async_trait::async_trait;
 use consigne_foundation::{
     Result, Scope,
+    id::WorkspaceId,
     jobs::{self, Duty, DutyContext},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use tokio::sync::Mutex;
 
-use super::{Knowledge, deletion, documents::DocumentState, ingest};
+use super::{Knowledge, deletion, documents::DocumentState, ingest, search};
 use crate::entity::{documents, uploads};
 
 /// A pending document that has not changed for this long has lost its job; enqueueing it again does no harm if not.
@@ -78,6 +79,51 @@ impl KnowledgeSweep {
                 self.0.blobs.delete(blob).await?;
             }
         }
+        Ok(())
+    }
+}
+
+/// Compares what an index in a server holds with the database, and mends it where the counts differ. A document on its way
+/// makes them differ for a while, so they have to differ in two runs.
+pub struct IndexSweep {
+    /// Whose passages.
+    pub knowledge: Knowledge,
+    /// Workspaces that were not in step at the last run.
+    pub suspects: Mutex<HashSet<WorkspaceId>>,
+}
+
+#[async_trait]
+impl Duty for IndexSweep {
+    fn name(&self) -> &'static str {
+        "index-sweep"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(600)
+    }
+
+    async fn run(&self, context: &DutyContext) -> Result<()> {
+        let mut out_of_step = HashSet::new();
+        for scope in context.scopes().await? {
+            if search::is_in_step(&scope, &self.knowledge).await? {
+                continue;
+            }
+            let workspace = scope.workspace();
+            if !self.suspects.lock().await.contains(&workspace) {
+                out_of_step.insert(workspace);
+                continue;
+            }
+            let mended = search::reconcile(&scope, &self.knowledge, |_, _| {}).await?;
+            tracing::warn!(
+                %workspace,
+                stored = mended.stored,
+                indexed = mended.indexed,
+                put = mended.put,
+                removed = mended.removed,
+                "an index was not in step with the database, and was mended"
+            );
+        }
+        *self.suspects.lock().await = out_of_step;
         Ok(())
     }
 }

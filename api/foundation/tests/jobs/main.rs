@@ -15,6 +15,7 @@ use std::{
 use consigne_foundation::{
     identity::{accounts, authenticate},
     jobs::{ClaimedJob, JobHandler, NewJob, Outcome, Runner, RunnerOptions, dead},
+    store::Store,
     *,
 };
 use tokio::sync::Notify;

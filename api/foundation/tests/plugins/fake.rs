@@ -74,8 +74,11 @@ impl VectorIndex for Index {
     async fn apply(&self, _: &Partition, _: Vec<Point>, _: &[uuid::Uuid], _: i64) -> Result<()> {
         Ok(())
     }
-    async fn search(&self, _: &Partition, _: &[f32], _: usize) -> Result<Vec<Hit>> {
-        Ok(vec![])
+    async fn search(&self, _: &Partition, _: &IndexQuery) -> Result<Vec<Hit>> {
+        Ok(Vec::new())
+    }
+    async fn purge(&self, _: &Partition) -> Result<()> {
+        Ok(())
     }
     async fn passages(&self, _: &Partition) -> Result<Vec<uuid::Uuid>> {
         Ok(vec![])

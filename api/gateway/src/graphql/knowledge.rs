@@ -300,6 +300,7 @@ impl KnowledgeQuery {
             language: language::detect(&question),
             filter: filter.map(KnowledgeFilterInput::checked).transpose().map_err(refuse)?.unwrap_or_default(),
             ranking: ranking.map(search::Ranking::from).unwrap_or_default(),
+            words_count: None,
             limit,
         };
         let found = search::search(&scope, &ctx.services().knowledge, query).await.map_err(refuse)?;

@@ -20,7 +20,7 @@ async fn the_nearest_passage_comes_first_with_its_cosine() {
     let found: Vec<_> = hits.iter().map(|hit| hit.passage).collect();
     assert_eq!(found, [id(3), id(2), id(1)]);
     let wanted = [1.0, 0.6, 0.0];
-    assert!(hits.iter().zip(wanted).all(|(hit, score)| (hit.score - score).abs() < 1e-5), "{hits:?}");
+    assert!(hits.iter().zip(wanted).all(|(hit, score)| (hit.score - score).abs() < 1e-4), "{hits:?}");
 }
 
 #[tokio::test]

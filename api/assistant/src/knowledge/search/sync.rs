@@ -1,9 +1,16 @@
 //! The index, in step with the database.
 //!
 //! An index in this process's memory is brought in step before each search, by the workspace's knowledge version: nothing
-//! to do where the versions agree, else only what is new is read. A server is written to when knowledge changes.
+//! to do where the versions agree, else only what is new is read.
+//!
+//! A server is written to when knowledge changes: a document's points go there before it is published ([`write_ahead`]) and
+//! the replaced ones go after ([`take_away`]), so that a searcher never meets neither; which of both is seen is decided by
+//! the database alone, where every passage found is read. What a crash leaves in between, [`reconcile`] finds.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use consigne_foundation::{
     Error, Result, Scope,
@@ -13,8 +20,8 @@ use consigne_foundation::{
     vault::{Key, Place, TermNumbers},
     workspaces,
 };
-use consigne_sdk::{Facts, Fingerprint, Partition, Point};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use consigne_sdk::{Facts, Fingerprint, Partition, Point, Residency, VectorIndex};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 use super::super::{Knowledge, terms::PassageTerms};
@@ -23,15 +30,15 @@ use crate::entity::{documents, passages as table};
 /// Passages read from the database in one step while an index is filled.
 const PAGE: u64 = 2_000;
 
-/// Brings the workspace's index partition in step with the database.
+/// The workspace's partition, brought in step with the database where the index is in this process.
 ///
 /// # Errors
 /// `Unavailable`; `Corrupt` where a stored vector cannot be opened.
 pub async fn sync(scope: &Scope, knowledge: &Knowledge) -> Result<Partition> {
-    let model = knowledge.registry.embedder()?.model().fingerprint;
-    let partition = Partition::new(scope.workspace().0, model);
-    let index = knowledge.registry.vector_index()?;
-    if index.version(&partition).await? == Some(stored_version(scope, knowledge).await?) {
+    let (partition, index) = partition(scope, knowledge)?;
+    if index.residency() == Residency::Server
+        || index.version(&partition).await? == Some(stored_version(scope, knowledge).await?)
+    {
         return Ok(partition);
     }
     let turn = knowledge.syncing.lock().await.entry(partition).or_default().clone();
@@ -45,21 +52,160 @@ pub async fn sync(scope: &Scope, knowledge: &Knowledge) -> Result<Partition> {
     let reader = PointReader::of(scope, knowledge).await?;
     let mut after = None;
     loop {
-        let rows = page(&tx, model, have.unwrap_or(0), after).await?;
+        let rows = page(&tx, partition.model(), have.unwrap_or(0), after).await?;
         let Some(last) = rows.last() else { break };
         after = Some(last.id);
         let points = reader.read(&tx, &rows).await?;
         // Not in step before the last page is in.
         index.apply(&partition, points, &[], have.unwrap_or(-1)).await?;
     }
-    let gone = gone(&tx, knowledge, &partition, model).await?;
+    let gone = gone(&tx, knowledge, &partition).await?;
     index.apply(&partition, Vec::new(), &gone, target).await?;
     Ok(partition)
+}
+
+/// Brings the passages of a document's version to an index that is a server, before anybody may find them there.
+///
+/// # Errors
+/// `Unavailable`: nothing is lost, the ingest goes on when the server is back.
+pub(crate) async fn write_ahead(
+    scope: &Scope,
+    knowledge: &Knowledge,
+    document: DocumentId,
+    version: i64,
+) -> Result<()> {
+    let (partition, index) = partition(scope, knowledge)?;
+    if index.residency() == Residency::Memory {
+        return Ok(());
+    }
+    let reader = PointReader::of(scope, knowledge).await?;
+    let have = index.version(&partition).await?.unwrap_or(-1);
+    let mut after = None;
+    loop {
+        let tx = knowledge.store.read(scope).await?;
+        let of_version = stored(&tx, partition.model())
+            .filter(table::Column::DocumentId.eq(document))
+            .filter(table::Column::DocumentVersion.eq(version));
+        let rows = behind(of_version, after).all(tx.db()).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = Some(last.id);
+        index.apply(&partition, reader.read(&tx, &rows).await?, &[], have).await?;
+    }
+}
+
+/// Takes passages that were replaced away from an index that is a server, after nobody can find them any more.
+///
+/// # Errors
+/// `Unavailable`.
+pub(crate) async fn take_away(scope: &Scope, knowledge: &Knowledge, passages: &[Uuid]) -> Result<()> {
+    let (partition, index) = partition(scope, knowledge)?;
+    if index.residency() == Residency::Server {
+        let version = stored_version(scope, knowledge).await?;
+        index.apply(&partition, Vec::new(), passages, version).await?;
+    }
+    Ok(())
+}
+
+/// What [`reconcile`] found and did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reconciled {
+    /// Passages that can be found.
+    pub stored: u64,
+    /// Points that the index has now.
+    pub indexed: u64,
+    /// Points that it lacked.
+    pub put: u64,
+    /// Points that it had too many.
+    pub removed: u64,
+}
+
+/// Makes an index hold exactly what the database says, without embedding anything, and counts both sides. May be stopped
+/// and run again: what is there already is not sent twice. `progress` is told how many of how many are done.
+///
+/// # Errors
+/// `Unavailable`; `Corrupt` where a stored vector cannot be opened.
+pub async fn reconcile(scope: &Scope, knowledge: &Knowledge, mut progress: impl FnMut(u64, u64)) -> Result<Reconciled> {
+    let (partition, index) = partition(scope, knowledge)?;
+    if index.residency() == Residency::Memory {
+        sync(scope, knowledge).await?;
+        let stored = count_findable(scope, knowledge, &partition).await?;
+        progress(stored, stored);
+        return Ok(Reconciled { stored, indexed: index.count(&partition).await?, ..Reconciled::default() });
+    }
+    let reader = PointReader::of(scope, knowledge).await?;
+    let all = count_findable(scope, knowledge, &partition).await?;
+    let target = stored_version(scope, knowledge).await?;
+    let mut unknown: HashSet<Uuid> = index.passages(&partition).await?.into_iter().collect();
+    let (mut done, mut put, mut after) = (0, 0, None);
+    loop {
+        let tx = knowledge.store.read(scope).await?;
+        let rows = behind(stored(&tx, partition.model()), after).all(tx.db()).await?;
+        let Some(last) = rows.last() else { break };
+        after = Some(last.id);
+        // A passage that waits to be published stays where it is, and is not brought there.
+        done += rows.iter().filter(|row| row.knowledge_version > 0).count() as u64;
+        let missing: Vec<table::Model> =
+            rows.into_iter().filter(|row| !unknown.remove(&row.id.0) && row.knowledge_version > 0).collect();
+        put += missing.len() as u64;
+        let points = reader.read(&tx, &missing).await?;
+        index.apply(&partition, points, &[], -1).await?;
+        progress(done.min(all), all);
+    }
+    let orphans: Vec<Uuid> = unknown.into_iter().collect();
+    index.apply(&partition, Vec::new(), &orphans, target).await?;
+    if !orphans.is_empty() {
+        index.purge(&partition).await?;
+    }
+    let stored = count_findable(scope, knowledge, &partition).await?;
+    let indexed = index.count(&partition).await?;
+    Ok(Reconciled { stored, indexed, put, removed: orphans.len() as u64 })
+}
+
+/// Whether the index has as many points as there are passages; always so where it is filled on use.
+///
+/// # Errors
+/// `Unavailable`.
+pub(crate) async fn is_in_step(scope: &Scope, knowledge: &Knowledge) -> Result<bool> {
+    let (partition, index) = partition(scope, knowledge)?;
+    if index.residency() == Residency::Memory {
+        return Ok(true);
+    }
+    Ok(count_findable(scope, knowledge, &partition).await? == index.count(&partition).await?)
+}
+
+fn partition(scope: &Scope, knowledge: &Knowledge) -> Result<(Partition, Arc<dyn VectorIndex>)> {
+    let model = knowledge.registry.embedder()?.model().fingerprint;
+    Ok((Partition::new(scope.workspace().0, model), knowledge.registry.vector_index()?))
+}
+
+async fn count_findable(scope: &Scope, knowledge: &Knowledge, partition: &Partition) -> Result<u64> {
+    let tx = knowledge.store.read(scope).await?;
+    Ok(findable(&tx, partition.model()).count(tx.db()).await?)
 }
 
 async fn stored_version(scope: &Scope, knowledge: &Knowledge) -> Result<i64> {
     let tx = knowledge.store.read(scope).await?;
     workspaces::knowledge_version(&tx).await
+}
+
+/// Passages of a model, findable or not yet.
+fn stored(tx: &WorkspaceTx, model: Fingerprint) -> Select<table::Entity> {
+    table::Entity::find()
+        .filter(table::Column::WorkspaceId.eq(tx.workspace()))
+        .filter(table::Column::ModelFingerprint.eq(model.0.to_vec()))
+}
+
+/// Passages of a model that can be found.
+fn findable(tx: &WorkspaceTx, model: Fingerprint) -> Select<table::Entity> {
+    stored(tx, model).filter(table::Column::KnowledgeVersion.gt(0))
+}
+
+fn behind(query: Select<table::Entity>, after: Option<PassageId>) -> Select<table::Entity> {
+    let query = query.order_by_asc(table::Column::Id).limit(PAGE);
+    match after {
+        Some(after) => query.filter(table::Column::Id.gt(after)),
+        None => query,
+    }
 }
 
 async fn page(
@@ -68,31 +214,24 @@ async fn page(
     newer_than: i64,
     after: Option<PassageId>,
 ) -> Result<Vec<table::Model>> {
-    let mut query = table::Entity::find()
-        .filter(table::Column::WorkspaceId.eq(tx.workspace()))
-        .filter(table::Column::KnowledgeVersion.gt(newer_than))
-        .filter(table::Column::ModelFingerprint.eq(model.0.to_vec()))
-        .order_by_asc(table::Column::Id)
-        .limit(PAGE);
-    if let Some(after) = after {
-        query = query.filter(table::Column::Id.gt(after));
-    }
-    Ok(query.all(tx.db()).await?)
+    let newer = stored(tx, model).filter(table::Column::KnowledgeVersion.gt(newer_than));
+    Ok(behind(newer, after).all(tx.db()).await?)
 }
 
-/// Points that the database does not have any more. Looked for only where the counts differ.
-async fn gone(tx: &WorkspaceTx, knowledge: &Knowledge, partition: &Partition, model: Fingerprint) -> Result<Vec<Uuid>> {
+/// Points that the database does not have any more. Looked for only where the index has more of them; a passage that
+/// waits to be published counts as there.
+async fn gone(tx: &WorkspaceTx, knowledge: &Knowledge, partition: &Partition) -> Result<Vec<Uuid>> {
     let index = knowledge.registry.vector_index()?;
-    let visible = || {
-        table::Entity::find()
-            .filter(table::Column::WorkspaceId.eq(tx.workspace()))
-            .filter(table::Column::KnowledgeVersion.gt(0))
-            .filter(table::Column::ModelFingerprint.eq(model.0.to_vec()))
+    let (stored_count, indexed) =
+        (findable(tx, partition.model()).count(tx.db()).await?, index.count(partition).await?);
+    let may_have_gone = match index.residency() {
+        Residency::Memory => stored_count != indexed,
+        Residency::Server => stored_count < indexed,
     };
-    if visible().count(tx.db()).await? == index.count(partition).await? {
+    if !may_have_gone {
         return Ok(Vec::new());
     }
-    let stored: HashSet<Uuid> = visible()
+    let known: HashSet<Uuid> = stored(tx, partition.model())
         .select_only()
         .column(table::Column::Id)
         .into_tuple::<PassageId>()
@@ -101,7 +240,7 @@ async fn gone(tx: &WorkspaceTx, knowledge: &Knowledge, partition: &Partition, mo
         .into_iter()
         .map(|id| id.0)
         .collect();
-    Ok(index.passages(partition).await?.into_iter().filter(|id| !stored.contains(id)).collect())
+    Ok(index.passages(partition).await?.into_iter().filter(|id| !known.contains(id)).collect())
 }
 
 /// Points of the workspace whose passage is not in the database. An index that was not filled yet has none.
@@ -109,10 +248,28 @@ async fn gone(tx: &WorkspaceTx, knowledge: &Knowledge, partition: &Partition, mo
 /// # Errors
 /// `Unavailable`.
 pub(crate) async fn count_orphans(scope: &Scope, knowledge: &Knowledge) -> Result<u64> {
-    let model = knowledge.registry.embedder()?.model().fingerprint;
-    let partition = Partition::new(scope.workspace().0, model);
+    let (partition, _) = partition(scope, knowledge)?;
     let tx = knowledge.store.read(scope).await?;
-    Ok(gone(&tx, knowledge, &partition, model).await?.len() as u64)
+    Ok(gone(&tx, knowledge, &partition).await?.len() as u64)
+}
+
+/// Takes points away whose passage is not in the database, until the index's storage does not have them either. Says how
+/// many there were.
+///
+/// # Errors
+/// `Unavailable`.
+pub(crate) async fn remove_orphans(scope: &Scope, knowledge: &Knowledge) -> Result<u64> {
+    let (partition, index) = partition(scope, knowledge)?;
+    let orphans = {
+        let tx = knowledge.store.read(scope).await?;
+        gone(&tx, knowledge, &partition).await?
+    };
+    sync(scope, knowledge).await?;
+    take_away(scope, knowledge, &orphans).await?;
+    if !orphans.is_empty() {
+        index.purge(&partition).await?;
+    }
+    Ok(orphans.len() as u64)
 }
 
 /// Makes points of stored passages.

@@ -1,0 +1,293 @@
+//! `consigne evaluate`: how well the product's own search finds what it should, on questions whose answers are known.
+//!
+//! A set is what BEIR (Thakur et al., 2021) calls one: documents and questions as JSON lines (`id`, `text`, `title` where
+//! there is one) and judgements as tab-separated lines (question, document, grade). Documents are loaded like anybody's,
+//! into a workspace of their own that later runs find again; a document is as good as its best passage.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use consigne_assistant::knowledge::{
+    Knowledge, Ranking,
+    documents::{self, DocumentState, Labels},
+    language,
+    search::{self, Query},
+    uploads::{self, NewText},
+};
+use consigne_foundation::{
+    Clock, Scope,
+    identity::{accounts, authenticate, operator},
+    workspaces,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::serve;
+use crate::{app::App, config::Config, telemetry::Stopwatch};
+
+/// Documents that count.
+const DEPTH: usize = 10;
+/// Passages looked at to find them.
+const PASSAGES: usize = 40;
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const KEY_LIVES: Duration = Duration::from_secs(24 * 3_600);
+const OWNER: &str = "evaluation@consigne.localhost";
+
+/// What to measure.
+#[derive(Args)]
+pub struct EvaluateArgs {
+    /// The documents: JSON lines with `id`, `text` and, where there is one, `title`.
+    #[arg(long)]
+    corpus: PathBuf,
+    /// The questions: JSON lines with `id` and `text`.
+    #[arg(long)]
+    questions: PathBuf,
+    /// The judgements: a head line, then question, document and grade, separated by tabs.
+    #[arg(long)]
+    judgements: PathBuf,
+    /// The workspace that the documents are loaded into, and found in again by later runs.
+    #[arg(long)]
+    workspace: String,
+    /// What all the words of a question are worth beside the cosine, if not what the product takes; may be given several
+    /// times.
+    #[arg(long)]
+    words: Vec<f32>,
+    /// Questions at most, evenly taken; all where left out.
+    #[arg(long)]
+    most: Option<usize>,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    id: String,
+    #[serde(default)]
+    title: String,
+    text: String,
+}
+
+/// Grades of documents, by question.
+type Judgements = HashMap<String, HashMap<String, f64>>;
+
+/// Loads what is not there yet, asks every judged question, and prints one line of JSON.
+///
+/// # Errors
+/// What could not be read or loaded.
+pub async fn evaluate(args: EvaluateArgs) -> Result<ExitCode> {
+    let corpus = texts(&args.corpus)?;
+    let judgements = judgements(&args.judgements)?;
+    let questions: Vec<Text> =
+        texts(&args.questions)?.into_iter().filter(|question| judgements.contains_key(&question.id)).collect();
+    let step = args.most.map_or(1, |most| questions.len().div_ceil(most.max(1)));
+    let questions: Vec<Text> = questions.into_iter().step_by(step.max(1)).collect();
+    if questions.is_empty() {
+        bail!("no question of {} is judged in {}", args.questions.display(), args.judgements.display());
+    }
+    let app = App::build(args.config, Clock::system()).await?;
+    app.warm().await?;
+    let knowledge = &app.services.knowledge;
+    let scope = workspace(&app, &args.workspace).await?;
+    let documents = load(&app, &scope, &corpus).await?;
+    let mut measured = json!({ "questions": questions.len(), "documents": corpus.len() });
+    let mut rankings = vec![
+        ("hybrid".to_owned(), Ranking::Hybrid, None),
+        ("meaning".to_owned(), Ranking::Meaning, None),
+        ("words".to_owned(), Ranking::Words, None),
+    ];
+    rankings.extend(args.words.iter().map(|worth| (format!("hybrid {worth}"), Ranking::Hybrid, Some(*worth))));
+    let languages = workspaces::get(&scope, &app.services.store).await?.languages;
+    let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
+    for (name, ranking, words_count) in rankings {
+        let (mut sum, watch) = (Measures::default(), Stopwatch::start());
+        for question in &questions {
+            let query = Query {
+                question: &question.text,
+                language: language::detect_among(&question.text, &languages),
+                ranking,
+                limit: PASSAGES,
+                words_count,
+                ..Query::default()
+            };
+            let ranked = ranked(&scope, knowledge, query, &documents).await?;
+            sum.add(&Measures::of(&ranked, &judgements[&question.id]));
+        }
+        measured[&name] = sum.over(questions.len());
+        measured[&name]["ms"] = json!(watch.seconds() * 1e3 / questions.len() as f64);
+    }
+    println!("{measured}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The documents of a search, best first, each once.
+async fn ranked<'a>(
+    scope: &Scope,
+    knowledge: &Knowledge,
+    query: Query<'_>,
+    documents: &'a HashMap<String, String>,
+) -> Result<Vec<&'a str>> {
+    let found = search::search(scope, knowledge, query).await?;
+    let mut seen = HashSet::new();
+    let once = found.into_iter().filter(|passage| seen.insert(passage.document));
+    Ok(once.filter_map(|passage| documents.get(&passage.document.to_string()).map(String::as_str)).collect())
+}
+
+/// How good a ranking is.
+#[derive(Default)]
+struct Measures {
+    ndcg: f64,
+    recall: f64,
+    reciprocal_rank: f64,
+}
+
+impl Measures {
+    fn of(ranked: &[&str], grades: &HashMap<String, f64>) -> Self {
+        let top = ranked.iter().take(DEPTH);
+        let gain = |(place, grade): (usize, f64)| grade / (place as f64 + 2.0).log2();
+        let found: Vec<(usize, f64)> =
+            top.enumerate().filter_map(|(place, id)| grades.get(*id).map(|grade| (place, *grade))).collect();
+        let mut best: Vec<f64> = grades.values().copied().collect();
+        best.sort_by(|a, b| b.total_cmp(a));
+        let ideal: f64 = best.into_iter().take(DEPTH).enumerate().map(gain).sum();
+        Self {
+            ndcg: found.iter().copied().map(gain).sum::<f64>() / ideal,
+            recall: found.len() as f64 / grades.len() as f64,
+            reciprocal_rank: found.first().map_or(0.0, |(place, _)| 1.0 / (*place as f64 + 1.0)),
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.ndcg += other.ndcg;
+        self.recall += other.recall;
+        self.reciprocal_rank += other.reciprocal_rank;
+    }
+
+    fn over(&self, questions: usize) -> Value {
+        let mean = |sum: f64| sum / questions as f64;
+        json!({
+            "ndcg@10": mean(self.ndcg),
+            "recall@10": mean(self.recall),
+            "mrr@10": mean(self.reciprocal_rank),
+        })
+    }
+}
+
+/// A scope in the workspace of this name, which is made where it is not there yet.
+async fn workspace(app: &App, name: &str) -> Result<Scope> {
+    let store = &app.services.store;
+    if accounts::is_empty(store).await? {
+        let password = consigne_foundation::id::encode(consigne_foundation::id::random_uuid());
+        serve::first_owner(&app.services, OWNER, &password, "Evaluation").await?;
+    }
+    if let Some(known) = operator::workspace_named(store, name).await? {
+        return scope_in(app, known).await;
+    }
+    let languages = ["en", "fr", "de", "es"].map(str::to_owned);
+    let owner = operator::owner_of(store, operator::first_workspace(store).await?).await?;
+    let made = workspaces::create(store, name, &languages, owner).await?;
+    scope_in(app, made.id).await
+}
+
+async fn scope_in(app: &App, workspace: consigne_foundation::id::WorkspaceId) -> Result<Scope> {
+    let store = &app.services.store;
+    let key = operator::create_key(store, workspace, "Evaluation", Some(KEY_LIVES)).await?;
+    let header = format!("Bearer {}", key.expose());
+    let somebody = authenticate::authenticate(store, Some(&header)).await?;
+    Ok(somebody.context("a key that was made a moment ago is not known")?.scope)
+}
+
+/// Loads the documents that are not there yet and waits for them. Answers the set's id of each document.
+async fn load(app: &App, scope: &Scope, corpus: &[Text]) -> Result<HashMap<String, String>> {
+    let (knowledge, store) = (&app.services.knowledge, &app.services.store);
+    let mut known = HashMap::new();
+    let mut after = None;
+    loop {
+        let page = documents::list(scope, store, None, after, 1_000).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        known.extend(page.into_iter().map(|document| (document.file_name, document.id.to_string())));
+    }
+    let (stop, stopped) = watch::channel(false);
+    let runner = app.runner.clone();
+    let worker = tokio::spawn(async move { runner.run(stopped, Duration::from_secs(5)).await });
+    for text in corpus {
+        if known.contains_key(&text.id) {
+            continue;
+        }
+        let is_titled = text.title.is_empty() || text.text.starts_with(&text.title);
+        let new = NewText {
+            title: text.id.clone(),
+            media_type: "text/plain".to_owned(),
+            text: if is_titled { text.text.clone() } else { format!("{}\n\n{}", text.title, text.text) },
+            replaces: None,
+            labels: Labels::default(),
+        };
+        let document = uploads::add_text(scope, knowledge, new).await?;
+        known.insert(text.id.clone(), document.id.to_string());
+    }
+    loop {
+        let pending = documents::count(scope, store, Some(DocumentState::Pending)).await?;
+        eprint!("\r  {pending} of {} documents are left to read   ", corpus.len());
+        // A terminal that is gone does not stop the loading.
+        let _ = std::io::stderr().flush();
+        if pending == 0 {
+            break;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    eprintln!();
+    let _ = stop.send(true);
+    worker.await?;
+    let failed = documents::count(scope, store, Some(DocumentState::Failed)).await?;
+    if failed > 0 {
+        eprintln!("  {failed} documents could not be read");
+    }
+    Ok(known.into_iter().map(|(id, document)| (document, id)).collect())
+}
+
+fn texts(path: &Path) -> Result<Vec<Text>> {
+    let all = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let lines = all.lines().filter(|line| !line.trim().is_empty());
+    lines.map(|line| serde_json::from_str(line).with_context(|| format!("a line of {}", path.display()))).collect()
+}
+
+fn judgements(path: &Path) -> Result<Judgements> {
+    let all = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let mut judgements = Judgements::new();
+    for line in all.lines().skip(1) {
+        let [question, document, grade] = line.split('\t').collect::<Vec<_>>()[..] else {
+            bail!("{} has a line that is not question, document and grade", path.display());
+        };
+        let grade: f64 = grade.trim().parse().with_context(|| format!("a grade of {}", path.display()))?;
+        if grade > 0.0 {
+            judgements.entry(question.to_owned()).or_default().insert(document.to_owned(), grade);
+        }
+    }
+    Ok(judgements)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_measures_are_those_of_the_books() {
+        let grades = HashMap::from([("a".to_owned(), 3.0), ("b".to_owned(), 1.0)]);
+        let of = |ranked: &[&str]| Measures::of(ranked, &grades);
+        assert_eq!(of(&["a", "b"]).ndcg, 1.0);
+        let swapped = of(&["x", "b", "a"]);
+        let ideal = 3.0 + 1.0 / 3_f64.log2();
+        assert!((swapped.ndcg - (1.0 / 3_f64.log2() + 3.0 / 2.0) / ideal).abs() < 1e-9);
+        assert_eq!((swapped.recall, swapped.reciprocal_rank), (1.0, 0.5));
+        let missed = of(&["x"; 12]);
+        assert_eq!((missed.ndcg, missed.recall, missed.reciprocal_rank), (0.0, 0.0, 0.0));
+    }
+}
