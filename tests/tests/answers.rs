@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use consigne_tests::{
     app::TestApp,
     people::{Member, Visitor, idempotency_key},
+    standins::openai::{StandIn, Turn},
     texts,
 };
 use serde_json::{Value, json};
@@ -219,5 +220,32 @@ async fn a_visitor_cannot_read_another_visitors_chat() -> Result<()> {
     assert_eq!(stranger.graphql("chats", json!({})).await?.ok().number("/chats/totalCount"), 0);
     let input = json!({"chatId": chat, "text": "May I?", "idempotencyKey": idempotency_key()});
     assert_eq!(stranger.graphql("ask_question", json!({"input": input})).await?.user_error(), Some("NOT_FOUND"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_writes_makes_a_follow_up_stand_alone_before_it_is_searched() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (acme, _, _) = shop(&app).await?;
+    let server = StandIn::start().await;
+    let settings = json!({"baseUrl": server.base_url(), "model": "writer"});
+    acme.graphql("enable_plugin", json!({"input": {"pluginId": "openai", "settings": settings}})).await?.ok();
+    let input = json!({"name": "Writer", "languages": ["en"], "policy": {"chatModel": "openai"}});
+    let made = acme.graphql("create_assistant", json!({"input": input})).await?.ok();
+    let visitor = acme.visitor(&made.text("/createAssistant/assistant/id")).await?;
+    let chat = visitor.start_chat().await?;
+    answered(&app, &visitor, &chat, "Do you inspect bicycles?").await?;
+    server.script([
+        Turn::Answer(vec!["What does a standard inspection".into(), " of a bicycle cost?".into()]),
+        Turn::AnswerFromPassages,
+    ]);
+    let answer = answered(&app, &visitor, &chat, "And how much is it?").await?;
+    assert_eq!(answer["outcome"], "ANSWERED", "{answer}");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 3, "one to answer, one to rewrite, one to answer");
+    let messages = |at: usize| requests[at].body["messages"].as_array().cloned().unwrap_or_default();
+    assert!(requests[1].body.get("tools").is_none(), "a rewrite is not an answer");
+    assert_eq!(messages(1).last().map(|last| &last["content"]), Some(&json!("And how much is it?")));
+    assert!(text(&messages(2)[0]["content"]).contains("79 euros"), "the rewritten question found no price");
     Ok(())
 }

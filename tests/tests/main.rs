@@ -13,6 +13,8 @@ mod erasure;
 mod identity;
 mod knowledge;
 mod plugins;
+mod s3;
+mod search;
 mod transport;
 
 mod clients;

@@ -1,7 +1,7 @@
 //! The capability: read, weigh, admit, compose, stream.
 
 use async_trait::async_trait;
-use consigne_sdk::{ChatDelta, ChatModel, ChatRequest, ChatStream, PromptRole, Result};
+use consigne_sdk::{ChatDelta, ChatModel, ChatRequest, ChatStream, PromptMessage, PromptRole, Result};
 use futures::{StreamExt, stream};
 
 use crate::{clean::visible, evidence, question, quotes};
@@ -31,6 +31,11 @@ impl ChatModel for Quoting {
             None => vec![ChatDelta::NotInKnowledge],
         };
         Ok(stream::iter(deltas.into_iter().map(Ok)).boxed())
+    }
+
+    /// It only quotes.
+    async fn say(&self, _: Vec<PromptMessage>, _: u32) -> Result<Option<String>> {
+        Ok(None)
     }
 }
 

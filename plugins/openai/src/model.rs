@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use consigne_sdk::{
-    ChatModel, ChatRequest, ChatStream, Egress, EgressRequest, Result,
+    ChatDelta, ChatModel, ChatRequest, ChatStream, Egress, EgressRequest, PromptMessage, Result,
     egress::{
         Method,
         header::{AUTHORIZATION, HeaderMap},
@@ -15,7 +15,9 @@ use url::Url;
 
 use crate::{
     failure::{check_head, invalid, late},
-    reply, request, retry,
+    reply,
+    request::{self, Task},
+    retry,
     settings::Settings,
 };
 
@@ -61,8 +63,26 @@ impl ChatModel for OpenAiModel {
     /// Returns with the first piece of the answer at hand, so everything that can be repeated was repeated. Dropping
     /// the future or the stream closes the connection, at which these servers stop writing.
     async fn answer(&self, request: ChatRequest) -> Result<ChatStream> {
-        let body = request::body(&self.settings, &request.messages, request.max_tokens);
+        let body = request::body(&self.settings, &request.messages, request.max_tokens, Task::Answer);
         drop(request);
+        self.ask(body).await
+    }
+
+    async fn say(&self, messages: Vec<PromptMessage>, max_tokens: u32) -> Result<Option<String>> {
+        let mut said = self.ask(request::body(&self.settings, &messages, max_tokens, Task::Write)).await?;
+        let mut text = String::new();
+        while let Some(delta) = said.next().await {
+            if let ChatDelta::Text(piece) = delta? {
+                text.push_str(&piece);
+            }
+        }
+        Ok(Some(text))
+    }
+}
+
+impl OpenAiModel {
+    /// Calls until the first piece of the answer is at hand, or no try is left.
+    async fn ask(&self, body: Value) -> Result<ChatStream> {
         let deadline = sleep(self.settings.timeout()).deadline();
         let mut attempt = 1;
         loop {

@@ -11,8 +11,17 @@ use crate::settings::{Settings, TokenLimitField};
 /// The function by which the model says that the knowledge does not answer.
 pub(crate) const NOT_IN_KNOWLEDGE: &str = "not_in_knowledge";
 
+/// What the model may do beside writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Answer from passages, or say that they do not.
+    Answer,
+    /// Write, and nothing else.
+    Write,
+}
+
 /// The body that asks for an answer to `prompt` of at most `max_tokens` tokens.
-pub(crate) fn body(settings: &Settings, prompt: &[PromptMessage], max_tokens: u32) -> Value {
+pub(crate) fn body(settings: &Settings, prompt: &[PromptMessage], max_tokens: u32, task: Task) -> Value {
     let mut body = Map::new();
     body.insert("model".into(), settings.model.as_str().into());
     body.insert("messages".into(), messages(prompt));
@@ -27,7 +36,7 @@ pub(crate) fn body(settings: &Settings, prompt: &[PromptMessage], max_tokens: u3
     if let Some(temperature) = settings.temperature {
         body.insert("temperature".into(), temperature.into());
     }
-    if settings.use_tools {
+    if settings.use_tools && task == Task::Answer {
         body.insert("tools".into(), json!([not_in_knowledge()]));
     }
     if settings.is_openai() {
@@ -67,7 +76,7 @@ mod tests {
 
     fn body_for(base_url: &str) -> Value {
         let settings = Settings::parse(json!({ "baseUrl": base_url, "model": "m" })).expect("usable settings");
-        body(&settings, &[], 7)
+        body(&settings, &[], 7, Task::Answer)
     }
 
     #[test]

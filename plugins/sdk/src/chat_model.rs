@@ -92,4 +92,11 @@ pub trait ChatModel: Send + Sync {
     /// # Errors
     /// Before the first delta, so that the host may retry: `Unavailable`, `RateLimited`, `Refused`, `Misconfigured`.
     async fn answer(&self, request: ChatRequest) -> Result<ChatStream>;
+
+    /// Says a short text of at most `max_tokens` tokens, for the host's own work on a question: nothing of it is shown.
+    /// `None` where the model cannot speak freely.
+    ///
+    /// # Errors
+    /// As [`ChatModel::answer`].
+    async fn say(&self, messages: Vec<PromptMessage>, max_tokens: u32) -> Result<Option<String>>;
 }

@@ -144,11 +144,10 @@ impl AnswerHandler {
             Err(error) => return Err(error),
         };
         let language = self.language_of(&run);
-        let earlier = run.history.last().map(|turn| turn.question.as_str());
-        let question = follow_up::stand_alone(&run.question, language, earlier);
-        let excerpts = self.excerpts(scope, &run.assistant, &question, language).await?;
         let model =
             self.registry.chat_model(scope, self.store(), &run.assistant.chat_model).await.map_err(not_in_use)?;
+        let question = follow_up::rewritten(model.as_ref(), &run.question, language, &run.history).await;
+        let excerpts = self.excerpts(scope, &run.assistant, &question, language).await?;
         let disclosure = self.disclosure(scope, &run.assistant.chat_model, model.model_name()).await?;
         let embedder = self.registry.embedder()?;
         let threshold = run.assistant.answer_threshold.map_or(embedder.model().answer_threshold, |t| t as f32);

@@ -1,7 +1,21 @@
 //! Follow-up questions: "and how much is it?" means nothing without what was asked before.
 //!
-//! Without a language model the earlier question is put before the new one when the new one leans on it: it begins with
-//! a conjunction, is very short, or points with a pronoun and names nothing itself.
+//! A question leans on the earlier one when it begins with a conjunction, is very short, or points with a pronoun and
+//! names nothing itself. Then a model that can write is asked to make it stand alone; without one, or where that fails,
+//! the earlier question is put before it.
+
+use std::time::Duration;
+
+use consigne_sdk::ChatModel;
+use tokio::time::timeout;
+
+use super::prompt::{self, Turn};
+
+/// How long a visitor waits for a rewritten question; after it, the search makes do.
+const PATIENCE: Duration = Duration::from_secs(5);
+const MOST_TOKENS: u32 = 120;
+/// A rewritten question is one: what is longer, or of several lines, is something else.
+const LONGEST: usize = 600;
 
 /// Words that begin a question which goes on from the last one.
 const CONJUNCTIONS: &[&str] = &[
@@ -21,6 +35,31 @@ const POINTERS_OF: &[(&str, &[&str])] =
 
 /// The longest question, in words, that can lean on another by a pronoun.
 const SHORT: usize = 8;
+
+/// The question to search with, made by the model where there is one that writes.
+pub(crate) async fn rewritten(
+    model: &dyn ChatModel,
+    question: &str,
+    language: Option<&str>,
+    history: &[Turn],
+) -> String {
+    let earlier = history.last().map(|turn| turn.question.as_str());
+    if earlier.is_some() && leans_on_history(question, language) {
+        let asked = model.say(prompt::stand_alone(history, question), MOST_TOKENS);
+        if let Ok(Ok(Some(said))) = timeout(PATIENCE, asked).await
+            && let Some(said) = one_question(&said)
+        {
+            return said.to_owned();
+        }
+    }
+    stand_alone(question, language, earlier)
+}
+
+/// What a model said, where it can be a question.
+fn one_question(said: &str) -> Option<&str> {
+    let said = said.trim();
+    (!said.is_empty() && said.len() <= LONGEST && !said.contains('\n')).then_some(said)
+}
 
 /// The question to search with: the new one, after the earlier one where it leans on it.
 pub fn stand_alone(question: &str, language: Option<&str>, earlier: Option<&str>) -> String {
@@ -44,6 +83,14 @@ pub fn leans_on_history(question: &str, language: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_one_line_is_taken_for_a_rewritten_question() {
+        assert_eq!(one_question(" How much is a repair?\n"), Some("How much is a repair?"));
+        assert_eq!(one_question("Sure!\nHow much is a repair?"), None);
+        assert_eq!(one_question(" "), None);
+        assert_eq!(one_question(&"long ".repeat(200)), None);
+    }
 
     #[test]
     fn a_question_that_leans_takes_the_earlier_one_along() {

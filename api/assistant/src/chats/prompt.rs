@@ -5,6 +5,7 @@ use consigne_sdk::{PromptMessage, PromptPassage, PromptRole};
 use crate::assistants::Assistant;
 
 const ANSWER: &str = include_str!("prompts/answer.md");
+const STAND_ALONE: &str = include_str!("prompts/stand_alone.md");
 
 /// An earlier question and its answer.
 pub(crate) struct Turn {
@@ -32,6 +33,15 @@ pub(crate) fn render(
         .replace("{{language}}", &language)
         .replace("{{instructions}}", &instructions)
         .replace("{{passages}}", listed.trim_end());
+    conversation(system, history, question)
+}
+
+/// The rendered prompt that asks for a question which needs no history.
+pub(crate) fn stand_alone(history: &[Turn], question: &str) -> Vec<PromptMessage> {
+    conversation(STAND_ALONE.to_owned(), history, question)
+}
+
+fn conversation(system: String, history: &[Turn], question: &str) -> Vec<PromptMessage> {
     let mut messages = vec![PromptMessage { role: PromptRole::System, content: system }];
     for turn in history {
         messages.push(PromptMessage { role: PromptRole::User, content: turn.question.clone() });

@@ -38,6 +38,10 @@ impl ChatModel for Model {
     async fn answer(&self, _: ChatRequest) -> Result<ChatStream> {
         Err(PluginError::new(PluginErrorKind::Unavailable, "a fake answers nothing"))
     }
+
+    async fn say(&self, _: Vec<PromptMessage>, _: u32) -> Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 struct Vectors(EmbeddingModel);
