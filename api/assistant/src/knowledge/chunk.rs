@@ -5,6 +5,8 @@
 //! tokens and include the heading path, since it is embedded with the text.
 //!
 //! Invariants, as absences:
+//! - No chunk holds text of two parts of a document (two slides, two pairs of question and answer), nor of two rows of a
+//!   sheet.
 //! - No text is lost: every sentence of the blocks is in some chunk's text or headings.
 //! - No chunk is above the smaller of the options' and the model's maximum, by the model's own count.
 //! - No choice depends on anything but blocks, options and counts: the same document gives the same chunks.

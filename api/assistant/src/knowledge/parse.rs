@@ -1,8 +1,10 @@
 //! A document into blocks of clean text.
 //!
 //! [`parse`] decides what the bytes are by looking at them (`sniff`), hands them to the one file that reads that
-//! format (`markdown`, `html`, `text`, `pdf`), and every block it gets back has gone through one collector
-//! (`collect`) that cleans the text ([`clean`]) and keeps the limits.
+//! format (`markdown`, `html`, `text`, `pdf`, `csv`, `json`), and every block
+//! it gets back has gone through one collector (`collect`) that cleans the text ([`clean`]) and keeps the limits.
+//!
+//! Rows of sheets and pairs of question and answer have files of their own (`sheet`, `qa`).
 //!
 //! Invariants, as absences:
 //! - No invisible, bidirectional-control or other control character leaves here: what a person cannot see, a model is
@@ -13,10 +15,15 @@
 
 pub mod clean;
 mod collect;
+mod csv;
 mod html;
+mod json;
 mod markdown;
 mod pdf;
+mod qa;
+mod sheet;
 mod sniff;
+mod table;
 mod text;
 
 #[cfg(test)]
@@ -43,10 +50,13 @@ pub struct ParsedDocument {
 pub struct Block {
     /// What it is.
     pub kind: BlockKind,
-    /// Its text. Line breaks mean something in [`BlockKind::Code`] and [`BlockKind::Table`] only.
+    /// Its text. Line breaks mean something in [`BlockKind::Code`], [`BlockKind::Table`] and [`BlockKind::Records`] only.
     pub text: String,
-    /// The page it begins on, from 1, for a format that has pages.
+    /// The page or slide it begins on, from 1, for a format that has them.
     pub page: Option<u32>,
+    /// The part of the document it belongs to: a slide, a sheet, a pair of question and answer, counted up. No passage
+    /// reaches over the end of one.
+    pub part: u32,
     /// The headings above it, outermost first; a heading's own text is not among its own.
     pub headings: Vec<String>,
 }
@@ -65,6 +75,8 @@ pub enum BlockKind {
     Code,
     /// One row a line, cells separated by ` | `, the header first.
     Table,
+    /// Rows that are each a passage of their own, written as a [`BlockKind::Table`]: what people keep in a spreadsheet.
+    Records,
     /// Quoted text.
     Quote,
 }
@@ -82,7 +94,7 @@ pub struct ParseLimits {
     pub blocks: usize,
     /// Elements, lists or quotes inside one another.
     pub depth: usize,
-    /// Bytes that the compressed streams of one document may unpack to, pictures aside.
+    /// Bytes that the compressed streams or members of one document may unpack to, pictures aside.
     pub unpacked_bytes: u64,
 }
 
@@ -174,7 +186,8 @@ pub fn parse(
         Format::Pdf => pdf::read(bytes, &mut collector)?,
         Format::Html => html::read(&text::decode(bytes, text::declared_in_html(media_type, bytes))?, &mut collector)?,
         Format::Markdown => markdown::read(&text::decode(bytes, text::declared(media_type))?, &mut collector)?,
-        Format::Table => text::read_table(&text::decode(bytes, text::declared(media_type))?, &mut collector)?,
+        Format::Table => csv::read(&text::decode(bytes, text::declared(media_type))?, &mut collector)?,
+        Format::Json => json::read(&text::decode(bytes, text::declared(media_type))?, &mut collector)?,
         Format::Text => text::read(&text::decode(bytes, text::declared(media_type))?, &mut collector)?,
     }
     let document = collector.finish();

@@ -85,6 +85,10 @@ pub fn section(section: Section, options: ChunkOptions) -> Vec<Draft> {
         closed: vec![],
     };
     for block in section.units.chunk_by(|a, b| a.block == b.block) {
+        if block.iter().all(Unit::is_record) {
+            block.iter().for_each(|unit| packer.add_alone(unit));
+            continue;
+        }
         let size: usize = block.iter().map(|unit| unit.tokens).sum();
         let whole = block.iter().all(Unit::is_of_whole) && size <= packer.max;
         match whole {
@@ -131,6 +135,16 @@ impl Packer {
         self.open.extend_from_slice(units);
     }
 
+    /// Adds a unit that is a chunk of its own.
+    fn add_alone(&mut self, unit: &Unit) {
+        if self.open.len() > self.overlap {
+            self.close();
+        }
+        self.overlap = 0;
+        self.open = vec![unit.clone()];
+        self.close();
+    }
+
     /// Closes the open chunk and begins the next with what leads on to it, behind the overlap.
     fn cut(&mut self) {
         let leading = self.open[self.overlap..].iter().rev().take_while(|unit| unit.leads_on()).count();
@@ -157,6 +171,7 @@ impl Packer {
         let own = tokens(&self.open[self.overlap..]);
         if let Some(last) = self.closed.last_mut()
             && own < self.target / 4
+            && !last.units.iter().any(Unit::is_record)
             && last.size() + own <= self.max
         {
             last.units.extend(self.open.drain(self.overlap..));

@@ -24,6 +24,8 @@ pub struct Section {
 struct Draft {
     path: Vec<usize>,
     units: Vec<Unit>,
+    /// The part of the document it is in.
+    part: u32,
 }
 
 /// A heading of the first three levels.
@@ -58,15 +60,21 @@ pub async fn of_blocks(blocks: &[Block], counts: &mut Counts<'_>, options: Chunk
 
 fn split(blocks: &[Block]) -> (Vec<Heading>, Vec<Draft>) {
     let mut headings: Vec<Heading> = vec![];
-    let mut sections = vec![Draft { path: vec![], units: vec![] }];
+    let mut part = blocks.first().map_or(0, |first| first.part);
+    let mut sections = vec![Draft { path: vec![], units: vec![], part }];
     let mut path: Vec<usize> = vec![];
     for (number, block) in blocks.iter().enumerate() {
+        if block.part != part {
+            part = block.part;
+            path.clear();
+            sections.push(Draft { path: vec![], units: vec![], part });
+        }
         match block.kind {
             BlockKind::Heading(level @ ..=PARTING) => {
                 path.retain(|above| headings[*above].level < level);
                 path.push(headings.len());
                 headings.push(Heading { level, text: block.text.clone(), block: number, page: block.page, tokens: 0 });
-                sections.push(Draft { path: path.clone(), units: vec![] });
+                sections.push(Draft { path: path.clone(), units: vec![], part });
             }
             _ => sections
                 .iter_mut()
@@ -144,8 +152,8 @@ fn repeat_headers(units: &mut [Unit], max: usize) {
     }
 }
 
-/// Joins a tiny section with its neighbour under the same parent, up to the target. Their own headings move into the
-/// text.
+/// Joins a tiny section with its neighbour under the same parent, up to the target, unless either is a part or has rows
+/// of its own. Their own headings move into the text.
 fn merge_tiny(sections: Vec<Draft>, headings: &[Heading], target: usize) -> Vec<Draft> {
     let tiny = target / 4;
     let mut merged: Vec<Draft> = vec![];
@@ -161,11 +169,12 @@ fn merge_tiny(sections: Vec<Draft>, headings: &[Heading], target: usize) -> Vec<
             |draft: &Draft| draft.path[common..].iter().map(|heading| headings[*heading].tokens + 1).sum::<usize>();
         let (size, next) = (tokens(&last.units), tokens(&section.units));
         let together = path_tokens + size + next + moved(last) + moved(&section);
-        if !siblings || together > target || size.min(next) > tiny {
+        let apart = last.part != section.part || last.units.iter().chain(&section.units).any(Unit::is_record);
+        if apart || !siblings || together > target || size.min(next) > tiny {
             merged.push(section);
             continue;
         }
-        let mut first = Draft { path: vec![], units: vec![] };
+        let mut first = Draft { path: vec![], units: vec![], part: section.part };
         std::mem::swap(last, &mut first);
         last.path = first.path[..common].to_vec();
         last.units = with_own_headings(first, common, headings);

@@ -8,7 +8,7 @@ use consigne_sdk::{EmbedKind, EmbeddingModel, Fingerprint};
 use proptest::prelude::*;
 
 use super::*;
-use crate::knowledge::parse::BlockKind::{self, Code, Heading, ListItem, Paragraph, Table};
+use crate::knowledge::parse::BlockKind::{self, Code, Heading, ListItem, Paragraph, Records, Table};
 
 /// A token is at most four letters of a word, as a subword tokenizer's is about; each call is remembered.
 struct FourLetters {
@@ -67,7 +67,13 @@ fn blocks(given: &[(BlockKind, &str)]) -> Vec<Block> {
             above.retain(|(other, _)| other < level);
         }
         let headings = above.iter().map(|(_, text)| text.clone()).collect();
-        blocks.push(Block { kind: *kind, text: (*text).to_owned(), page: Some(blocks.len() as u32 + 1), headings });
+        blocks.push(Block {
+            kind: *kind,
+            text: (*text).to_owned(),
+            page: Some(blocks.len() as u32 + 1),
+            part: 0,
+            headings,
+        });
         if let Heading(level) = kind {
             above.push((*level, (*text).to_owned()));
         }
@@ -258,4 +264,43 @@ proptest! {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_row_of_a_sheet_is_a_chunk_with_its_header() {
+    let rows = "Plan | Price | Seats\nBasic | 5\nTeam | 50 | 10\nodd | one | more | cells";
+    let chunks =
+        chunks(&[(Heading(1), "Prices"), (Paragraph, "In euros."), (Records, rows), (Paragraph, "End.")], 50, 90).await;
+    let texts: Vec<&str> = chunks.iter().map(|chunk| chunk.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "In euros.",
+            "Plan: Basic\nPrice: 5",
+            "Plan: Team\nPrice: 50\nSeats: 10",
+            "Plan | Price | Seats\nodd | one | more | cells",
+            "End.",
+        ]
+    );
+    assert!(chunks.iter().all(|chunk| chunk.headings == ["Prices"]));
+}
+
+#[tokio::test]
+async fn a_long_row_is_parted_and_says_which_it_is() {
+    let rows = format!("Plan | Terms\nBasic | {}", paragraph(0..20));
+    let chunks = chunks(&[(Records, &rows)], 50, 60).await;
+    assert!(chunks.len() > 2);
+    assert!(chunks.iter().all(|chunk| chunk.text.starts_with("Plan: Basic\n") && chunk.tokens <= 60), "{chunks:?}");
+}
+
+#[tokio::test]
+async fn a_chunk_holds_text_of_one_part() {
+    let given =
+        [(Heading(2), "How long?"), (Paragraph, "Three weeks."), (Heading(2), "How much?"), (Paragraph, "Five.")];
+    let mut blocks = blocks(&given);
+    blocks.iter_mut().zip([1, 1, 2, 2]).for_each(|(block, part)| block.part = part);
+    let options = ChunkOptions { target: 50, max: 90, overlap_sentences: 1 };
+    let chunks = chunk(&blocks, &FourLetters::new(512, 0), options).await.unwrap();
+    let found: Vec<_> = chunks.iter().map(|chunk| (chunk.headings.join("/"), chunk.text.as_str())).collect();
+    assert_eq!(found, [("How long?".to_owned(), "Three weeks."), ("How much?".to_owned(), "Five.")]);
 }

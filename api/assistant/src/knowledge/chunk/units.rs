@@ -30,6 +30,9 @@ pub enum UnitKind {
     Code,
     /// A row of a table, with its header where it is not the header itself and the header is short.
     Row(Option<Header>),
+    /// A row that is a chunk of its own, with its first line, which says what row it is and is repeated where the row is
+    /// parted.
+    Record(String),
     /// A heading within the text.
     Heading,
 }
@@ -54,6 +57,11 @@ impl Unit {
         self.kind == UnitKind::Heading || self.text.ends_with(':')
     }
 
+    /// Whether it is a chunk of its own.
+    pub fn is_record(&self) -> bool {
+        matches!(self.kind, UnitKind::Record(_))
+    }
+
     /// Whether it is part of something that is kept whole where it fits.
     pub fn is_of_whole(&self) -> bool {
         matches!(self.kind, UnitKind::Code | UnitKind::Row(_))
@@ -65,12 +73,11 @@ impl Unit {
         let at = middle(&self.text)?;
         let (first, second) = self.text.split_at(at);
         let spaced = first.ends_with(char::is_whitespace) || second.starts_with(char::is_whitespace);
-        let second = Self {
-            text: second.trim_start().to_owned(),
-            glue: if spaced { " " } else { "" },
-            tokens: 0,
-            ..self.clone()
+        let text = match &self.kind {
+            UnitKind::Record(lead) if lead.len() * 4 < self.text.len() => format!("{lead}\n{}", second.trim_start()),
+            _ => second.trim_start().to_owned(),
         };
+        let second = Self { text, glue: if spaced { " " } else { "" }, tokens: 0, ..self.clone() };
         Some([Self { text: first.trim_end().to_owned(), tokens: 0, ..self.clone() }, second])
     }
 }
@@ -86,6 +93,13 @@ pub fn of_block(block: &Block, number: usize) -> Vec<Unit> {
         BlockKind::Heading(_) => vec![Unit::heading(&block.text, number, block.page)],
         BlockKind::Code => lines(UnitKind::Code),
         BlockKind::Table => lines(UnitKind::Row(None)),
+        BlockKind::Records => records(&block.text)
+            .into_iter()
+            .map(|record| {
+                let lead = record.lines().next().unwrap_or_default().to_owned();
+                unit(record, "\n\n", UnitKind::Record(lead))
+            })
+            .collect(),
         BlockKind::Paragraph | BlockKind::ListItem | BlockKind::Quote => {
             let is_item = block.kind == BlockKind::ListItem;
             let sentences = sentences(&block.text).into_iter().enumerate();
@@ -101,6 +115,33 @@ pub fn of_block(block: &Block, number: usize) -> Vec<Unit> {
                 .collect()
         }
     }
+}
+
+/// Between the cells of a row.
+const CELL: &str = " | ";
+
+/// Rows, each with its header: `header: cell` a line where the cells are as many, or else the header's line and its own. A
+/// header alone is a row.
+fn records(text: &str) -> Vec<String> {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
+    let Some(header) = lines.next() else { return vec![] };
+    if lines.peek().is_none() {
+        return vec![header.to_owned()];
+    }
+    let names: Vec<&str> = header.split(CELL).map(str::trim).collect();
+    let record = |row: &str| {
+        let cells: Vec<&str> = row.split(CELL).map(str::trim).collect();
+        if cells.len() > names.len() {
+            return format!("{header}\n{row}");
+        }
+        let filled = names.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
+        let lines = filled.map(|(name, cell)| match *name {
+            "" => cell.to_owned(),
+            name => format!("{name}: {cell}"),
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    lines.map(record).collect()
 }
 
 /// The sentences of a text by UAX 29, those joined again that end in an abbreviation or are too short to stand alone.

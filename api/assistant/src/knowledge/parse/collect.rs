@@ -17,13 +17,25 @@ pub struct Collector {
     blocks: Vec<Block>,
     headings: Vec<(u8, String)>,
     page: Option<u32>,
+    part: u32,
     bytes: usize,
+    rows: usize,
 }
 
 impl Collector {
     /// None yet.
     pub fn new(limits: ParseLimits) -> Self {
-        Self { limits, title: None, language: None, blocks: vec![], headings: vec![], page: None, bytes: 0 }
+        Self {
+            limits,
+            title: None,
+            language: None,
+            blocks: vec![],
+            headings: vec![],
+            page: None,
+            part: 0,
+            bytes: 0,
+            rows: 0,
+        }
     }
 
     /// The title the document declares. The first one said stays.
@@ -47,6 +59,17 @@ impl Collector {
         self.page = Some(page);
     }
 
+    /// Begins a part that shares no passage with what is before it: a slide, a sheet, a pair of question and answer.
+    pub fn part(&mut self) {
+        self.part += 1;
+        self.headings.clear();
+    }
+
+    /// Blocks so far.
+    pub fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
     /// Whether there is no block yet.
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty()
@@ -58,7 +81,7 @@ impl Collector {
     /// `TooLarge` or `TooComplex` beyond the limits.
     pub fn push(&mut self, kind: BlockKind, text: &str) -> Result<(), ParseFailure> {
         let text = match kind {
-            BlockKind::Code | BlockKind::Table => clean::lines(text),
+            BlockKind::Code | BlockKind::Table | BlockKind::Records => clean::lines(text),
             _ => clean::one_line(text),
         };
         if text.is_empty() {
@@ -79,24 +102,28 @@ impl Collector {
             );
             return Err(ParseFailure::new(FailureCode::TooLarge, message));
         }
-        if self.blocks.len() >= self.limits.blocks {
-            return Err(too_complex(format!("more than {} paragraphs", self.limits.blocks)));
+        if kind == BlockKind::Records {
+            self.rows += text.lines().count();
+        }
+        if self.blocks.len() + self.rows >= self.limits.blocks {
+            return Err(too_complex(format!("more than {} paragraphs or rows", self.limits.blocks)));
         }
         let headings = self.headings.iter().map(|(_, text)| text.clone()).collect();
         if let BlockKind::Heading(level) = kind {
             self.headings.push((level, text.clone()));
         }
-        self.blocks.push(Block { kind, text, page: self.page, headings });
+        self.blocks.push(Block { kind, text, page: self.page, part: self.part, headings });
         Ok(())
     }
 
     /// The document. Without a declared title, its first heading of level 1 is the title, or else its first block where
-    /// that is a heading; without a declared language, what its text shows.
+    /// that is a heading; a part's headings name the part. Without a declared language, what its text shows.
     pub fn finish(self) -> ParsedDocument {
         let Self { title, language, blocks, .. } = self;
         let title = title.or_else(|| {
-            let first = blocks.iter().find(|block| block.kind == BlockKind::Heading(1));
-            let first = first.or(blocks.first().filter(|block| matches!(block.kind, BlockKind::Heading(_))));
+            let mut whole = blocks.iter().take_while(|block| block.part == 0);
+            let opening = blocks.first().filter(|block| block.part == 0 && matches!(block.kind, BlockKind::Heading(_)));
+            let first = whole.find(|block| block.kind == BlockKind::Heading(1)).or(opening);
             first.map(|block| block.text.clone())
         });
         let language = shown_language(&blocks).map(str::to_owned).or(language);
@@ -113,8 +140,8 @@ pub fn too_complex(what: String) -> ParseFailure {
 /// A declared language is often the template's; the text is asked first.
 fn shown_language(blocks: &[Block]) -> Option<&'static str> {
     let mut sample = String::new();
-    for block in blocks.iter().filter(|block| !matches!(block.kind, BlockKind::Code | BlockKind::Table)) {
-        sample.push_str(&block.text);
+    for block in blocks.iter().filter(|block| block.kind != BlockKind::Code && block.kind != BlockKind::Table) {
+        sample.extend(block.text.chars().take(LANGUAGE_SAMPLE));
         sample.push('\n');
         if sample.len() > LANGUAGE_SAMPLE {
             break;

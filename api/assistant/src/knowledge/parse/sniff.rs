@@ -13,6 +13,8 @@ pub enum Format {
     Markdown,
     /// Rows of values: CSV and its like.
     Table,
+    /// JSON, or a JSON value a line.
+    Json,
     /// Plain text of any encoding.
     Text,
 }
@@ -74,9 +76,11 @@ pub fn format(media_type: &str, file_name: &str, bytes: &[u8]) -> Result<Format,
         ("md" | "markdown" | "mdown" | "mkd" | "mdx", _) => Format::Markdown,
         ("html" | "htm" | "xhtml", _) => Format::Html,
         ("csv" | "tsv", _) => Format::Table,
+        ("json" | "jsonl" | "ndjson", _) => Format::Json,
         (_, "text/markdown" | "text/x-markdown") => Format::Markdown,
         (_, "text/html" | "application/xhtml+xml") => Format::Html,
         (_, "text/csv" | "text/tab-separated-values") => Format::Table,
+        (_, "application/json" | "application/jsonl" | "application/x-ndjson") => Format::Json,
         _ => Format::Text,
     })
 }

@@ -1,4 +1,4 @@
-//! Plain text, in whatever encoding it comes, and rows of values.
+//! Plain text, in whatever encoding it comes.
 //!
 //! An encoding is looked for in this order: a byte order mark, the shape of UTF-16, valid UTF-8, what the document or
 //! the upload declares, what chardetng guesses from the letters.
@@ -88,34 +88,6 @@ pub fn read(text: &str, out: &mut Collector) -> Result<(), ParseFailure> {
         open.push(line);
     }
     flush(&mut open, kind, out)
-}
-
-/// Reads rows of values: one table, a row a line, whatever parts the cells.
-pub fn read_table(text: &str, out: &mut Collector) -> Result<(), ParseFailure> {
-    let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let separators = ['\t', ';', '|', ','];
-    let separator = separators.into_iter().max_by_key(|s| header.matches(*s).count()).unwrap_or(',');
-    let rows: Vec<String> = text.lines().map(|line| cells(line, separator)).collect();
-    out.push(BlockKind::Table, &rows.join("\n"))
-}
-
-/// The cells of a row. Quotes are honoured within a line.
-fn cells(line: &str, separator: char) -> String {
-    let mut row = String::with_capacity(line.len() + 8);
-    let mut quoted = false;
-    let mut letters = line.chars().peekable();
-    while let Some(c) = letters.next() {
-        match c {
-            '"' if quoted && letters.peek() == Some(&'"') => {
-                letters.next();
-                row.push('"');
-            }
-            '"' => quoted = !quoted,
-            c if c == separator && !quoted => row.push_str(" | "),
-            c => row.push(c),
-        }
-    }
-    row
 }
 
 fn flush(open: &mut Vec<&str>, kind: BlockKind, out: &mut Collector) -> Result<(), ParseFailure> {

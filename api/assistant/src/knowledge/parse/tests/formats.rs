@@ -1,6 +1,6 @@
 //! Each format by a small document of our own.
 
-use super::super::BlockKind::{Code, Heading, ListItem, Paragraph, Quote, Table};
+use super::super::BlockKind::{Code, Heading, ListItem, Paragraph, Quote, Records, Table};
 use super::*;
 
 #[test]
@@ -80,9 +80,10 @@ fn plain_text_has_paragraphs_lists_and_underlined_headings() {
 }
 
 #[test]
-fn rows_of_values_are_a_table() {
-    let document = read("a.csv", "name;price\n\"Chair; red\";\"9\"\"\"\n");
-    assert_eq!(outline(&document), [(Table, "name | price\nChair; red | 9\"")]);
+fn rows_of_values_are_records_under_their_header() {
+    let document = read("a.csv", "name;price\n\"Chair;\nred\";\"9\"\"\"\n");
+    assert_eq!(outline(&document), [(Records, "name | price\nChair; red | 9\"")]);
+    assert_eq!(outline(&read("a.tsv", "a\tb\n1\t2")), [(Records, "a | b\n1 | 2")]);
 }
 
 #[test]
