@@ -1,10 +1,12 @@
 //! A document into blocks of clean text.
 //!
 //! [`parse`] decides what the bytes are by looking at them (`sniff`), hands them to the one file that reads that
-//! format (`markdown`, `html`, `text`, `pdf`, `csv`, `json`), and every block
+//! format (`markdown`, `html`, `text`, `pdf`, `docx`, `pptx`, `xlsx`, `odf`, `epub`, `csv`, `json`), and every block
 //! it gets back has gone through one collector (`collect`) that cleans the text ([`clean`]) and keeps the limits.
 //!
-//! Rows of sheets and pairs of question and answer have files of their own (`sheet`, `qa`).
+//! Office formats and books are archives (`archive`) of XML (`xml`), both read within limits; those of Microsoft are
+//! packages of parts (`opc`). What formats share has a file of its own: tables (`table`), charts (`chart`), formulas
+//! (`math`), slides (`slide`), sheets (`sheet`), pairs of question and answer (`qa`).
 //!
 //! Invariants, as absences:
 //! - No invisible, bidirectional-control or other control character leaves here: what a person cannot see, a model is
@@ -13,24 +15,36 @@
 //! - Nothing here opens a file, a process or a connection. A parser that loops or eats memory is the business of
 //!   [`super::sandbox`], which runs this in a process of its own.
 
+mod archive;
+mod chart;
 pub mod clean;
 mod collect;
 mod csv;
+mod docx;
+mod epub;
 mod html;
 mod json;
 mod markdown;
+mod math;
+mod odf;
+mod opc;
 mod pdf;
+mod pptx;
 mod qa;
 mod sheet;
+pub mod slide;
 mod sniff;
 mod table;
 mod text;
+mod xlsx;
+mod xml;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 use serde::{Deserialize, Serialize};
 
+use archive::Archive;
 use collect::Collector;
 use sniff::Format;
 
@@ -181,13 +195,18 @@ pub fn parse(
         return Err(too_large(limits.input_bytes));
     }
     let mut collector = Collector::new(*limits);
-    let format = sniff::format(media_type, file_name, bytes)?;
+    let format = sniff::format(media_type, file_name, bytes, limits)?;
     match format {
         Format::Pdf => pdf::read(bytes, &mut collector)?,
         Format::Html => html::read(&text::decode(bytes, text::declared_in_html(media_type, bytes))?, &mut collector)?,
         Format::Markdown => markdown::read(&text::decode(bytes, text::declared(media_type))?, &mut collector)?,
         Format::Table => csv::read(&text::decode(bytes, text::declared(media_type))?, &mut collector)?,
         Format::Json => json::read(&text::decode(bytes, text::declared(media_type))?, &mut collector)?,
+        Format::Word => docx::read(&mut Archive::open(bytes, limits)?, &mut collector)?,
+        Format::PowerPoint => pptx::read(&mut Archive::open(bytes, limits)?, &mut collector)?,
+        Format::Excel => xlsx::read(bytes, &mut collector)?,
+        Format::OpenDocument => odf::read(&mut Archive::open(bytes, limits)?, &mut collector)?,
+        Format::Epub => epub::read(&mut Archive::open(bytes, limits)?, &mut collector)?,
         Format::Text => text::read(&text::decode(bytes, text::declared(media_type))?, &mut collector)?,
     }
     let document = collector.finish();

@@ -27,7 +27,7 @@ pub use self::sync::{Reconciled, reconcile, sync};
 pub(crate) use self::sync::{
     count_orphans, is_in_step, open_vector, remove_orphans, take_away, vector_bytes, write_ahead,
 };
-use super::{Knowledge, lexicon, terms};
+use super::{Knowledge, lexicon, parse::slide, terms};
 use crate::entity::{documents, passages as table};
 
 /// What all the words of a question are worth beside the cosine.
@@ -115,10 +115,10 @@ pub struct Found {
 }
 
 impl Found {
-    /// Where in the document: page, or the headings below its title.
+    /// Where in the document: page or slide, or the headings below its title.
     pub fn location(&self) -> Option<String> {
         if let Some(page) = self.page {
-            return Some(format!("p. {page}"));
+            return Some(slide::location(page, &self.headings).unwrap_or_else(|| format!("p. {page}")));
         }
         let below: Vec<&str> = self.headings.iter().map(String::as_str).filter(|h| *h != self.title).collect();
         (!below.is_empty()).then(|| below.join(" > "))

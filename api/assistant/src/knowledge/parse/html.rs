@@ -41,6 +41,15 @@ pub fn read_fragment(text: &str, out: &mut Collector) -> Result<(), ParseFailure
     Walker::new(out, Rules::Lenient).read(fragment.root_element())
 }
 
+/// Reads a page without a frame, all of it: a chapter of a book, an e-mail.
+pub fn read_chapter(text: &str, out: &mut Collector) -> Result<(), ParseFailure> {
+    let page = Html::parse_document(text);
+    match first(&page, "body") {
+        Some(body) => Walker::new(out, Rules::Lenient).read(body),
+        None => Ok(()),
+    }
+}
+
 /// The text of a piece of HTML, white space kept.
 pub fn text_of(text: &str) -> String {
     // A pre keeps what a browser would keep.

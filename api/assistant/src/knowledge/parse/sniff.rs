@@ -1,6 +1,7 @@
 //! What a document is: by its bytes first, then its name, then the declared type.
 
-use super::{FailureCode, ParseFailure, text};
+use super::archive::{Archive, damaged, encrypted};
+use super::{FailureCode, ParseFailure, ParseLimits, text};
 
 /// The formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,14 +16,26 @@ pub enum Format {
     Table,
     /// JSON, or a JSON value a line.
     Json,
+    /// A Word document.
+    Word,
+    /// A PowerPoint presentation.
+    PowerPoint,
+    /// An Excel workbook.
+    Excel,
+    /// An OpenDocument text, spreadsheet or presentation.
+    OpenDocument,
+    /// An EPUB book.
+    Epub,
     /// Plain text of any encoding.
     Text,
 }
 
+/// How old office files, Outlook messages and office files with a password begin.
+const OLE: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
+
 /// The start of files that are certainly no text, by what a person calls them.
 const BINARIES: &[(&[u8], &str)] = &[
-    (b"PK\x03\x04", "a Word, Excel, PowerPoint, OpenDocument or ZIP file"),
-    (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "an old Word, Excel or PowerPoint file"),
+    (OLE, "an old Word, Excel or PowerPoint file"),
     (b"{\\rtf", "a rich text file"),
     (b"%!PS", "a PostScript file"),
     (b"\x89PNG", "a picture"),
@@ -45,7 +58,7 @@ const BINARIES: &[(&[u8], &str)] = &[
 ];
 
 /// Decides, or refuses.
-pub fn format(media_type: &str, file_name: &str, bytes: &[u8]) -> Result<Format, ParseFailure> {
+pub fn format(media_type: &str, file_name: &str, bytes: &[u8], limits: &ParseLimits) -> Result<Format, ParseFailure> {
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let extension = file_name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
     let named_pdf = media_type == "application/pdf" || extension == "pdf";
@@ -58,6 +71,15 @@ pub fn format(media_type: &str, file_name: &str, bytes: &[u8]) -> Result<Format,
     let head = &bytes[..bytes.len().min(1024)];
     if named_pdf && head.windows(5).any(|window| window == b"%PDF-") {
         return Ok(Format::Pdf);
+    }
+    if bytes.starts_with(b"PK\x03\x04") {
+        return in_archive(bytes, &extension, limits);
+    }
+    if bytes.starts_with(OLE) && holds_utf_16(bytes, "EncryptedPackage") {
+        return Err(encrypted());
+    }
+    if bytes.starts_with(OLE) && holds_utf_16(bytes, "__substg1.0_") {
+        return Err(unsupported("an Outlook message, which Outlook also saves as .eml"));
     }
     if let Some((_, name)) = BINARIES.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Err(unsupported(name));
@@ -87,10 +109,51 @@ pub fn format(media_type: &str, file_name: &str, bytes: &[u8]) -> Result<Format,
 
 /// The failure for a document that is not read at all, `name` saying what it is.
 pub fn unsupported(name: &str) -> ParseFailure {
-    let message = format!(
-        "The document is {name}, which is not read. Save it as PDF, HTML, Markdown or plain text and upload that."
-    );
+    let message =
+        format!("The document is {name}; that is not read. Save it as PDF, DOCX, HTML or plain text and upload that.");
     ParseFailure::new(FailureCode::UnsupportedFormat, message)
+}
+
+/// What an archive is: an office document, a book, or files of any kind.
+fn in_archive(bytes: &[u8], extension: &str, limits: &ParseLimits) -> Result<Format, ParseFailure> {
+    let mut archive = match Archive::open(bytes, limits) {
+        Ok(archive) => archive,
+        Err(failure) if failure.code != FailureCode::Damaged => return Err(failure),
+        Err(_) if extension == "zip" || extension.is_empty() => return Err(damaged()),
+        Err(_) if OFFICE.contains(&extension) => return Err(damaged()),
+        Err(_) => return Err(unsupported("a ZIP file under another name")),
+    };
+    let under = |archive: &Archive<'_>, folder: &str| archive.names().any(|name| name.starts_with(folder));
+    if archive.has("[Content_Types].xml") {
+        return match () {
+            () if under(&archive, "word/") => Ok(Format::Word),
+            () if under(&archive, "ppt/") => Ok(Format::PowerPoint),
+            () if archive.has("xl/workbook.bin") => Err(unsupported("a binary Excel file (.xlsb)")),
+            () if under(&archive, "xl/") => Ok(Format::Excel),
+            () => Err(unsupported("an office file of an unknown kind")),
+        };
+    }
+    let kind = archive.read("mimetype")?.unwrap_or_default();
+    if kind.trim_ascii() == b"application/epub+zip" || archive.has("META-INF/container.xml") {
+        return Ok(Format::Epub);
+    }
+    if kind.starts_with(b"application/vnd.oasis.opendocument.") {
+        return Ok(Format::OpenDocument);
+    }
+    if archive.names().any(|name| name.ends_with(".iwa")) {
+        return Err(unsupported("a Pages, Numbers or Keynote file"));
+    }
+    let message = "The document is a ZIP archive of files. Complete its upload as an archive, so that each file becomes a \
+                   document of its own.";
+    Err(ParseFailure::new(FailureCode::UnsupportedFormat, message))
+}
+
+/// How office files are named that are archives.
+const OFFICE: &[&str] = &["docx", "docm", "dotx", "pptx", "pptm", "ppsx", "xlsx", "xlsm", "odt", "ods", "odp", "epub"];
+
+fn holds_utf_16(bytes: &[u8], name: &str) -> bool {
+    let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    bytes.windows(name.len()).any(|window| window == name)
 }
 
 fn first_visible(bytes: &[u8]) -> &[u8] {

@@ -1,8 +1,11 @@
 //! Documents as they come, ours and other people's.
 
+mod archive_writer;
 mod formats;
 pub(crate) mod hostile;
+mod hostile_office;
 mod knowledge_bases;
+mod office;
 mod others;
 pub(crate) mod pdf_writer;
 

@@ -8,7 +8,7 @@ use super::pdf_writer::{file, of_pages, packed, stream, with_contents};
 use super::*;
 
 /// Reads a document that may be refused, in bounded time.
-fn survives(name: &'static str, bytes: &[u8]) -> Result<ParsedDocument, ParseFailure> {
+pub(super) fn survives(name: &'static str, bytes: &[u8]) -> Result<ParsedDocument, ParseFailure> {
     let (done, result) = mpsc::channel();
     let bytes = bytes.to_vec();
     let parser = thread::Builder::new().stack_size(64 << 20);
