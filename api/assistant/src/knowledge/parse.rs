@@ -1,7 +1,7 @@
 //! A document into blocks of clean text.
 //!
 //! [`parse`] decides what the bytes are by looking at them (`sniff`), hands them to the one file that reads that
-//! format (`markdown`, `html`, `text`, `pdf`, `docx`, `pptx`, `xlsx`, `odf`, `epub`, `csv`, `json`), and every block
+//! format (`markdown`, `html`, `text`, `pdf`, `docx`, `pptx`, `xlsx`, `odf`, `epub`, `eml`, `csv`, `json`), and every block
 //! it gets back has gone through one collector (`collect`) that cleans the text ([`clean`]) and keeps the limits.
 //!
 //! Office formats and books are archives (`archive`) of XML (`xml`), both read within limits; those of Microsoft are
@@ -21,6 +21,7 @@ pub mod clean;
 mod collect;
 mod csv;
 mod docx;
+mod eml;
 mod epub;
 mod html;
 mod json;
@@ -202,6 +203,7 @@ pub fn parse(
         Format::Markdown => markdown::read(&text::decode(bytes, text::declared(media_type))?, &mut collector)?,
         Format::Table => csv::read(&text::decode(bytes, text::declared(media_type))?, &mut collector)?,
         Format::Json => json::read(&text::decode(bytes, text::declared(media_type))?, &mut collector)?,
+        Format::Mail => eml::read(bytes, &mut collector)?,
         Format::Word => docx::read(&mut Archive::open(bytes, limits)?, &mut collector)?,
         Format::PowerPoint => pptx::read(&mut Archive::open(bytes, limits)?, &mut collector)?,
         Format::Excel => xlsx::read(bytes, &mut collector)?,

@@ -31,7 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// What to load and ask.
 #[derive(Args)]
 pub struct DemoArgs {
-    /// The folder: Markdown, HTML, text and PDF files, at any depth.
+    /// The folder: files of the formats that are read, at any depth.
     folder: PathBuf,
     /// A question to ask; may be given several times. Questions about the demo's own folder where left out.
     #[arg(long)]
@@ -54,7 +54,7 @@ const QUESTIONS: [&str; 3] =
 pub async fn demo(args: DemoArgs) -> Result<ExitCode> {
     let files = files_in(&args.folder)?;
     if files.is_empty() {
-        bail!("{} has no Markdown, HTML, text or PDF file", args.folder.display());
+        bail!("{} has no file of a format that is read", args.folder.display());
     }
     let connected = connect(args.client).await?;
     let client = &connected.client;
@@ -97,6 +97,11 @@ fn media_type(path: &Path) -> Option<&'static str> {
         "html" | "htm" => Some("text/html"),
         "txt" => Some("text/plain"),
         "pdf" => Some("application/pdf"),
+        "csv" => Some("text/csv"),
+        "json" => Some("application/json"),
+        "eml" => Some("message/rfc822"),
+        // Their bytes say which they are.
+        "docx" | "pptx" | "xlsx" | "odt" | "ods" | "odp" | "epub" => Some("application/octet-stream"),
         _ => None,
     }
 }

@@ -16,6 +16,8 @@ pub enum Format {
     Table,
     /// JSON, or a JSON value a line.
     Json,
+    /// An e-mail.
+    Mail,
     /// A Word document.
     Word,
     /// A PowerPoint presentation.
@@ -87,6 +89,9 @@ pub fn format(media_type: &str, file_name: &str, bytes: &[u8], limits: &ParseLim
     if named_pdf {
         let message = "The document is named a PDF and is none. Export it again and upload that.";
         return Err(ParseFailure::new(FailureCode::Damaged, message));
+    }
+    if extension == "eml" || media_type == "message/rfc822" {
+        return Ok(Format::Mail);
     }
     if text::is_binary(bytes) {
         return Err(unsupported("of an unknown kind"));

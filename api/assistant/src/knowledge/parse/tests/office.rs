@@ -1,4 +1,4 @@
-//! Each format of offices, books and data by a small document of our own.
+//! Each format of offices, books, mail and data by a small document of our own.
 
 use super::super::BlockKind::{Code, Heading, ListItem, Paragraph, Quote, Records, Table};
 use super::archive_writer::{open_document, shape, slides, word, workbook};
@@ -210,6 +210,27 @@ fn a_book_is_read_chapter_by_chapter() {
     assert_eq!(
         outline(&document),
         [(Heading(1), "One"), (Paragraph, "First."), (Heading(1), "Two"), (Paragraph, "Second.")]
+    );
+}
+
+#[test]
+fn a_mail_is_read_without_its_senders_name() {
+    let mail = "From: Ann Example <ann@example.com>\r\nTo: bob@example.com\r\nSubject: =?utf-8?q?D=C3=A9lai?=\r\n\
+        Date: Wed, 5 Aug 2026 10:00:00 +0200\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\
+        Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+        Trois semaines, =E0 peu pr=E8s.\r\n\r\n> Combien\r\n> de temps ?\r\n--x\r\nContent-Type: application/pdf\r\n\
+        Content-Disposition: attachment; filename=\"prices.pdf\"\r\n\r\n%PDF\r\n--x--\r\n";
+    let document = read("a.eml", mail);
+    assert_eq!(document.title.as_deref(), Some("Délai"));
+    assert_eq!(
+        outline(&document),
+        [
+            (Heading(1), "Délai"),
+            (Paragraph, "Date: 2026-08-05"),
+            (Paragraph, "Trois semaines, à peu près."),
+            (Quote, "Combien de temps ?"),
+            (Paragraph, "Attachments: prices.pdf"),
+        ]
     );
 }
 
