@@ -245,7 +245,11 @@ fn services(config: &Config, store: Store, blobs: Blobs, registry: Arc<Registry>
         None => std::env::current_exe().context("the path of this program is not known")?,
     };
     let limits = KnowledgeLimits { document_bytes: config.data.max_document_mb << 20, parallel_ingests: 2 };
-    let sandbox = Sandbox::new(SandboxOptions { concurrency: limits.parallel_ingests, ..SandboxOptions::new(parser) });
+    let sandbox = Sandbox::new(SandboxOptions {
+        concurrency: limits.parallel_ingests,
+        recognizer: config.models.recognizer(),
+        ..SandboxOptions::new(parser)
+    });
     let knowledge = Knowledge::new(store.clone(), blobs.clone(), registry.clone(), sandbox, limits);
     let holders: Vec<Arc<dyn DataHolder>> = vec![
         Arc::new(ChatHolder(store.clone())),

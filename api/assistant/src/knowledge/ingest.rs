@@ -168,7 +168,7 @@ impl Run<'_> {
         let parsed = self
             .knowledge
             .sandbox
-            .parse(&self.row.media_type, &self.row.file_name, bytes.as_slice())
+            .read(&self.row.media_type, &self.row.file_name, &bytes)
             .await
             .map_err(Stopped::unreadable)?;
         let mut chunks = chunk::chunk(&parsed.blocks, embedder, ChunkOptions::default()).await.map_err(Error::from)?;

@@ -27,6 +27,7 @@ mod html;
 mod json;
 mod markdown;
 mod math;
+mod members;
 mod odf;
 mod opc;
 mod pdf;
@@ -48,6 +49,9 @@ use serde::{Deserialize, Serialize};
 use archive::Archive;
 use collect::Collector;
 use sniff::Format;
+
+pub use members::members;
+pub use pdf::pictures;
 
 /// A document as blocks of clean text, in reading order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,6 +222,29 @@ pub fn parse(
     Ok(document)
 }
 
+/// Whether these bytes are read as a PDF.
+pub fn is_pdf(bytes: &[u8], limits: &ParseLimits) -> bool {
+    matches!(sniff::format("", "", bytes, limits), Ok(Format::Pdf))
+}
+
+/// The document of pages whose text was recognised, by their numbers.
+///
+/// # Errors
+/// `NoText` where nothing was; `TooLarge`, `TooComplex` beyond the limits.
+pub fn recognized(pages: &[(u32, String)], limits: &ParseLimits) -> Result<ParsedDocument, ParseFailure> {
+    let mut collector = Collector::new(*limits);
+    for (number, page) in pages {
+        collector.page(*number);
+        text::read(&text::joined(page), &mut collector)?;
+    }
+    let document = collector.finish();
+    if document.blocks.is_empty() {
+        let message = "The PDF is scanned, and no text could be recognised on its pages.";
+        return Err(ParseFailure::new(FailureCode::NoText, message));
+    }
+    Ok(document)
+}
+
 /// The failure for a document above the size limit, which callers may give before they fetch it.
 pub fn too_large(limit: u64) -> ParseFailure {
     let message = format!("The document is larger than {} MiB. Split it and upload the parts.", limit >> 20);
@@ -227,7 +254,8 @@ pub fn too_large(limit: u64) -> ParseFailure {
 fn no_text(format: Format) -> ParseFailure {
     let message = match format {
         Format::Pdf => {
-            "No text was found in this PDF: it is probably scanned. Run text recognition (OCR) on it and upload it again."
+            "No text was found in this PDF: it is probably scanned, and text recognition (the program tesseract) is not \
+             installed here. Have it installed, or run text recognition (OCR) on the PDF and upload it again."
         }
         _ => "No text was found in this document.",
     };

@@ -1,15 +1,20 @@
 //! Parsing in a process of its own, so that a hostile document fails alone and with a reason.
 //!
 //! [`Sandbox::parse`] starts `<program> parse-document`, writes a header line and the document to it, and reads one line
-//! of JSON back. [`run_child`] is what that subcommand does: it takes rights and resources from itself, then parses.
-//! The child has no environment, no arguments that say anything, the root folder for its own, and dies with the future
-//! that started it.
+//! of JSON back; [`Sandbox::unpack`] reads the members of an archive back, one by one ([`pieces`]). [`run_child`] is what
+//! that subcommand does: it takes rights and resources from itself, then does what the header says. The child has no
+//! environment, no arguments that say anything, the root folder for its own, and dies with the future that started it.
+//!
+//! A PDF without text is scanned: where text recognition is set up, a child draws its pages and another one for each page
+//! becomes the program that recognises ([`ocr`]).
 //!
 //! Invariants, as absences:
 //! - Nothing of a document reaches a log: what the child writes to its error stream only sorts its death and is dropped.
 //! - The child writes no file, starts no process and keeps no core.
 
 mod child;
+pub mod ocr;
+pub mod pieces;
 
 #[cfg(test)]
 mod tests;
@@ -19,13 +24,15 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::Semaphore;
 
 use super::parse::{FailureCode, ParseFailure, ParseLimits, ParsedDocument, too_large};
 
 pub use child::run_child;
+pub use ocr::Recognizer;
+pub use pieces::{Piece, Pieces};
 
 /// The hidden subcommand of the program that calls [`run_child`].
 pub const SUBCOMMAND: &str = "parse-document";
@@ -48,10 +55,12 @@ pub struct SandboxOptions {
     pub concurrency: usize,
     /// What a document may cost.
     pub limits: ParseLimits,
+    /// What recognises the text of scanned pages, where something does.
+    pub recognizer: Option<Recognizer>,
 }
 
 impl SandboxOptions {
-    /// One minute, 1 GiB, 45 s of processor time, one child at a time.
+    /// One minute, 1 GiB, 45 s of processor time, one child at a time, no text recognition.
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
@@ -60,6 +69,7 @@ impl SandboxOptions {
             cpu_seconds: 45,
             concurrency: 1,
             limits: ParseLimits::default(),
+            recognizer: None,
         }
     }
 }
@@ -75,11 +85,25 @@ pub struct Sandbox {
 /// The first line a child reads.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
+    task: Task,
     media_type: String,
     file_name: String,
     memory_bytes: u64,
     cpu_seconds: u64,
     limits: ParseLimits,
+}
+
+/// What a child is asked to do with the bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Task {
+    /// Parse a document.
+    Parse,
+    /// Hand back the members of an archive.
+    Unpack,
+    /// Draw the pages of a PDF.
+    Draw,
+    /// Become the program that recognises the text of a picture.
+    Recognize(Recognizer),
 }
 
 impl Sandbox {
@@ -102,17 +126,44 @@ impl Sandbox {
     ) -> Result<ParsedDocument, ParseFailure> {
         let _place = self.places.acquire().await.map_err(|_| unavailable())?;
         let mut child = self.start().map_err(|_| unavailable())?;
-        let header = Header {
+        let header = self.header(Task::Parse, media_type, file_name);
+        match tokio::time::timeout(self.options.wall, self.converse(&mut child, &header, bytes)).await {
+            Ok(result) => result,
+            // Killed when the child is dropped, here.
+            Err(_) => Err(timed_out()),
+        }
+    }
+
+    /// Takes an archive apart into its members.
+    ///
+    /// # Errors
+    /// `TimedOut`, `TooLarge`, `Unavailable`; those of the archive come with [`Pieces::next`].
+    pub async fn unpack(&self, bytes: &[u8]) -> Result<Pieces<'_>, ParseFailure> {
+        self.pieces(&self.header(Task::Unpack, "", ""), bytes, self.options.limits.unpacked_bytes).await
+    }
+
+    /// Starts a child that answers in pieces of at most `left` bytes together.
+    async fn pieces(&self, header: &Header, bytes: &[u8], left: u64) -> Result<Pieces<'_>, ParseFailure> {
+        let place = self.places.acquire().await.map_err(|_| unavailable())?;
+        let mut child = self.start().map_err(|_| unavailable())?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(unavailable());
+        };
+        // The child reads all before it answers anything.
+        let told = tell(stdin, header, bytes, self.options.limits.input_bytes);
+        tokio::time::timeout(self.options.wall, told).await.map_err(|_| timed_out())??;
+        let stdout = BufReader::new(stdout);
+        Ok(Pieces { _place: place, child, stdout, wall: self.options.wall, left, begun: false })
+    }
+
+    fn header(&self, task: Task, media_type: &str, file_name: &str) -> Header {
+        Header {
+            task,
             media_type: media_type.to_owned(),
             file_name: file_name.to_owned(),
             memory_bytes: self.options.memory_bytes,
             cpu_seconds: self.options.cpu_seconds,
             limits: self.options.limits,
-        };
-        match tokio::time::timeout(self.options.wall, self.converse(&mut child, &header, bytes)).await {
-            Ok(result) => result,
-            // Killed when the child is dropped, here.
-            Err(_) => Err(timed_out()),
         }
     }
 
@@ -132,33 +183,13 @@ impl Sandbox {
         &self,
         child: &mut Child,
         header: &Header,
-        mut bytes: impl AsyncRead + Unpin,
+        bytes: impl AsyncRead + Unpin,
     ) -> Result<ParsedDocument, ParseFailure> {
-        let (Some(mut stdin), Some(stdout), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(unavailable());
         };
-        let limit = self.options.limits.input_bytes;
-        let tell = async {
-            let mut line = serde_json::to_vec(header).map_err(|_| unavailable())?;
-            line.push(b'\n');
-            let _gone = stdin.write_all(&line).await;
-            let mut buffer = vec![0; 64 << 10];
-            let mut sent = 0;
-            loop {
-                let read = bytes.read(&mut buffer).await.map_err(|_| unavailable())?;
-                sent += read as u64;
-                if sent > limit {
-                    return Err(too_large(limit));
-                }
-                // A child that is gone says why by its exit, not by a broken pipe.
-                if read == 0 || stdin.write_all(&buffer[..read]).await.is_err() {
-                    drop(stdin);
-                    return Ok(());
-                }
-            }
-        };
+        let tell = tell(stdin, header, bytes, self.options.limits.input_bytes);
         // JSON escapes at most double text, and each block carries its headings.
         let answer_limit = 4 * self.options.limits.text_bytes as u64 + (64 << 20);
         let hear = async {
@@ -179,25 +210,53 @@ impl Sandbox {
     }
 }
 
+/// Writes the header line and the document to a child.
+async fn tell(
+    mut stdin: ChildStdin,
+    header: &Header,
+    mut bytes: impl AsyncRead + Unpin,
+    limit: u64,
+) -> Result<(), ParseFailure> {
+    let mut line = serde_json::to_vec(header).map_err(|_| unavailable())?;
+    line.push(b'\n');
+    let _gone = stdin.write_all(&line).await;
+    let mut buffer = vec![0; 64 << 10];
+    let mut sent = 0;
+    loop {
+        let read = bytes.read(&mut buffer).await.map_err(|_| unavailable())?;
+        sent += read as u64;
+        if sent > limit {
+            return Err(too_large(limit));
+        }
+        // A child that is gone says why by its exit, not by a broken pipe.
+        if read == 0 || stdin.write_all(&buffer[..read]).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
 /// What a finished child's end means.
 fn judge(status: ExitStatus, answer: &[u8], last_words: &[u8]) -> Result<ParsedDocument, ParseFailure> {
     if status.success() {
         let line = answer.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         return serde_json::from_slice(line).unwrap_or_else(|_| Err(crashed()));
     }
+    Err(death(status, last_words))
+}
+
+/// Why a child died.
+fn death(status: ExitStatus, last_words: &[u8]) -> ParseFailure {
     let said = |words: &[u8]| last_words.windows(words.len()).any(|window| window == words);
     match signal(status) {
-        Some(SIGXCPU) => Err(timed_out()),
-        Some(SIGABRT) if said(b"overflowed its stack") => Err(ParseFailure::new(
+        Some(SIGXCPU) => timed_out(),
+        Some(SIGABRT) if said(b"overflowed its stack") => ParseFailure::new(
             FailureCode::TooComplex,
             "The document is nested too deeply. Export it again in a simpler form.",
-        )),
+        ),
         // Rust aborts where memory is refused; the kernel kills where there is none.
-        Some(SIGABRT | SIGKILL) => Err(out_of_memory()),
-        _ if said(b"memory allocation of") || status.code() == Some(i32::from(child::NO_MEMORY)) => {
-            Err(out_of_memory())
-        }
-        _ => Err(crashed()),
+        Some(SIGABRT | SIGKILL) => out_of_memory(),
+        _ if said(b"memory allocation of") || status.code() == Some(i32::from(child::NO_MEMORY)) => out_of_memory(),
+        _ => crashed(),
     }
 }
 

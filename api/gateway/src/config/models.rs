@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use consigne_assistant::knowledge::sandbox::Recognizer;
 
 /// Models and plugins.
 #[derive(Args, Debug, Clone)]
@@ -23,4 +24,24 @@ pub struct ModelConfig {
     /// The program whose `parse-document` reads files in a process of its own; this program where left out.
     #[arg(long, env = "CONSIGNE_PARSER", hide = true)]
     pub parser: Option<PathBuf>,
+    /// Tesseract, which recognises the text of scanned PDFs; the `tesseract` of the search path where left out.
+    #[arg(long, env = "CONSIGNE_TESSERACT")]
+    pub tesseract: Option<PathBuf>,
+    /// Languages of scanned PDFs, as Tesseract names them; those that are not installed are passed over.
+    #[arg(long, env = "CONSIGNE_OCR_LANGUAGES", default_value = "eng+fra+deu+spa+ita+por+nld")]
+    pub ocr_languages: String,
+}
+
+impl ModelConfig {
+    /// What recognises the text of scanned PDFs, where it is installed.
+    pub fn recognizer(&self) -> Option<Recognizer> {
+        let tesseract = self.tesseract.clone().or_else(|| on_search_path("tesseract"))?;
+        Some(Recognizer { tesseract, languages: self.ocr_languages.clone() })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "only gateway::config reads the environment")]
+fn on_search_path(program: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_absolute() && path.is_file())
 }

@@ -3,16 +3,19 @@
 //! hayro reads the file and says which glyph is drawn where ([`glyphs`]); glyphs become lines ([`lines`]); what repeats
 //! at the head and foot of pages goes ([`furniture`]); lines become paragraphs, headings and tables ([`flow`]). hayro
 //! forbids unsafe code, keeps pages lazy, decodes no picture nobody asks for and stops at nesting and reference loops by
-//! itself; [`bombs`] looks at compressed streams before it does.
+//! itself; [`bombs`] looks at compressed streams before it does. A scanned page has no glyphs: [`scan`] draws its pictures.
 
 mod bombs;
 mod flow;
 mod furniture;
 mod glyphs;
 mod lines;
+mod scan;
 
 use hayro_interpret::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use hayro_interpret::{InterpreterCache, InterpreterSettings, RenderContent};
+
+pub use scan::pictures;
 
 use super::collect::{Collector, too_complex};
 use super::{FailureCode, ParseFailure};

@@ -1,6 +1,6 @@
 //! Documents as they come, ours and other people's.
 
-mod archive_writer;
+pub(crate) mod archive_writer;
 mod formats;
 pub(crate) mod hostile;
 mod hostile_office;

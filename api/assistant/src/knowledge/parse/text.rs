@@ -90,6 +90,23 @@ pub fn read(text: &str, out: &mut Collector) -> Result<(), ParseFailure> {
     flush(&mut open, kind, out)
 }
 
+/// Words that the end of a line parts, put together.
+pub fn joined(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let goes_on = lines.peek().is_some_and(|next| next.starts_with(char::is_lowercase));
+        match line.trim_end().strip_suffix(['-', '\u{AD}', '‐']) {
+            Some(start) if goes_on && start.ends_with(char::is_alphabetic) => joined.push_str(start),
+            _ => {
+                joined.push_str(line);
+                joined.push('\n');
+            }
+        }
+    }
+    joined
+}
+
 fn flush(open: &mut Vec<&str>, kind: BlockKind, out: &mut Collector) -> Result<(), ParseFailure> {
     if !open.is_empty() {
         out.push(kind, &open.join("\n"))?;

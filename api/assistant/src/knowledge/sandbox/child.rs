@@ -1,11 +1,13 @@
 //! The child's side: fewer rights first, then the document.
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+#[cfg(unix)]
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 
-use super::{Header, crashed};
+use super::{Header, Task, crashed, ocr, pieces};
 use crate::knowledge::parse::{self, ParseFailure, ParsedDocument};
 
 /// Exit code of a child that was refused memory without an abort.
@@ -16,13 +18,13 @@ const BROKEN: u8 = 1;
 /// The parsing thread's stack: trees are walked by calls, as deep as [`parse::ParseLimits::depth`].
 const STACK: usize = 64 << 20;
 /// A header line is far shorter.
-const LONGEST_HEADER: u64 = 64 << 10;
+const LONGEST_HEADER: usize = 64 << 10;
 /// Limits from the first moment, before the header says the real ones.
 const FIRST_MEMORY: u64 = 4 << 30;
 const FIRST_CPU_SECONDS: u64 = 600;
 
 /// What the hidden subcommand does: limits its own resources, reads a header line and a document from its standard input,
-/// parses, prints the result as one line of JSON.
+/// parses, prints the result as one line of JSON, or whatever else the header asks for.
 ///
 /// Call it first thing in `main`, before a runtime is built: a thread that exists keeps what it has.
 pub fn run_child() -> ExitCode {
@@ -35,7 +37,7 @@ pub(super) fn run() -> u8 {
     // The one thread there will be stands before threads are forbidden; it waits for the document.
     let (document, waiting) = mpsc::sync_channel::<(Header, Vec<u8>)>(1);
     let parser = thread::Builder::new().name("parse".to_owned()).stack_size(STACK);
-    let Ok(parser) = parser.spawn(move || waiting.recv().ok().map(|(header, bytes)| parse(&header, &bytes))) else {
+    let Ok(parser) = parser.spawn(move || waiting.recv().ok().map(|(header, bytes)| work(&header, &bytes))) else {
         return NO_MEMORY;
     };
     limit(Limited::Processes, 0);
@@ -47,28 +49,53 @@ pub(super) fn run() -> u8 {
     if document.send(input).is_err() {
         return BROKEN;
     }
-    let result = match parser.join() {
-        Ok(Some(result)) => result,
-        Ok(None) => return BROKEN,
-        Err(_) => Err(crashed()),
-    };
-    answer(&result)
+    match parser.join() {
+        Ok(Some(exit)) => exit,
+        Ok(None) => BROKEN,
+        Err(_) => answer(&Err(crashed())),
+    }
 }
 
-fn parse(header: &Header, bytes: &[u8]) -> Result<ParsedDocument, ParseFailure> {
-    parse::parse(&header.media_type, &header.file_name, bytes, &header.limits)
+fn work(header: &Header, bytes: &[u8]) -> u8 {
+    let limits = &header.limits;
+    let written = match header.task {
+        Task::Parse | Task::Recognize(_) => {
+            return answer(&parse::parse(&header.media_type, &header.file_name, bytes, limits));
+        }
+        Task::Unpack => pieces::write(io::stdout().lock(), |each| parse::members(bytes, limits, each)),
+        Task::Draw => pieces::write(io::stdout().lock(), |each| parse::pictures(bytes, limits, each)),
+    };
+    if written.is_ok() { DONE } else { BROKEN }
 }
 
 fn read() -> io::Result<(Header, Vec<u8>)> {
-    let mut stdin = BufReader::new(io::stdin().lock());
+    // Unbuffered, so that whatever this process becomes finds the rest where it is.
+    let mut stdin = standard_input()?;
     let mut line = vec![];
-    stdin.by_ref().take(LONGEST_HEADER).read_until(b'\n', &mut line)?;
+    let mut byte = [0];
+    while line.last() != Some(&b'\n') && line.len() < LONGEST_HEADER && stdin.read(&mut byte)? == 1 {
+        line.push(byte[0]);
+    }
     let header: Header = serde_json::from_slice(&line)?;
     limit(Limited::Memory, header.memory_bytes);
     limit(Limited::Cpu, header.cpu_seconds);
+    if let Task::Recognize(recognizer) = &header.task {
+        return Err(ocr::become_it(recognizer));
+    }
     let mut bytes = vec![];
     stdin.take(header.limits.input_bytes + 1).read_to_end(&mut bytes)?;
     Ok((header, bytes))
+}
+
+#[cfg(unix)]
+fn standard_input() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    Ok(io::stdin().as_fd().try_clone_to_owned()?.into())
+}
+
+#[cfg(not(unix))]
+fn standard_input() -> io::Result<io::Stdin> {
+    Ok(io::stdin())
 }
 
 fn answer(result: &Result<ParsedDocument, ParseFailure>) -> u8 {

@@ -101,3 +101,104 @@ async fn another_program_is_a_crash_not_an_answer() {
     let other = Sandbox::new(SandboxOptions::new("/bin/false"));
     assert_eq!(failure(&other, "a.txt", b"text".to_vec()).await.code, FailureCode::Crashed);
 }
+
+fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    crate::knowledge::parse::tests::archive_writer::of(files)
+}
+
+#[tokio::test]
+async fn an_archive_comes_back_file_by_file() {
+    let sandbox = sandbox(|_| ());
+    let files =
+        [("a.md", "One"), ("folder/../b.txt", "Two\n"), ("__MACOSX/a.md", "x"), (".DS_Store", "x"), ("empty", "")];
+    let mut pieces = sandbox.unpack(&archive(&files)).await.unwrap();
+    let mut found = vec![];
+    while let Some(piece) = pieces.next().await.unwrap() {
+        found.push((piece.name, String::from_utf8(piece.bytes).unwrap()));
+    }
+    let expected = [("a.md", "One"), ("folder/b.txt", "Two\n"), ("empty", "")];
+    assert_eq!(found, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
+}
+
+#[tokio::test]
+async fn an_archive_that_unpacks_to_too_much_ends_with_a_reason() {
+    let sandbox = sandbox(|options| options.limits.unpacked_bytes = 1 << 20);
+    let large = "x".repeat(700 << 10);
+    let mut pieces = sandbox.unpack(&archive(&[("a.txt", &large), ("b.txt", &large)])).await.unwrap();
+    assert_eq!(pieces.next().await.unwrap().unwrap().name, "a.txt");
+    assert_eq!(pieces.next().await.unwrap_err().code, FailureCode::TooLarge);
+}
+
+#[tokio::test]
+async fn what_is_no_archive_is_damaged() {
+    let sandbox = sandbox(|_| ());
+    let mut pieces = sandbox.unpack(b"no archive").await.unwrap();
+    assert_eq!(pieces.next().await.unwrap_err().code, FailureCode::Damaged);
+}
+
+/// A page that shows nothing but a picture of text: black dots on white, one byte each.
+fn scan(width: usize, height: usize, dots: &[u8]) -> Vec<u8> {
+    use crate::knowledge::parse::tests::pdf_writer::{file, packed, stream};
+    // 300 dots to an inch.
+    let points = |dots: usize| dots as f64 * 0.24;
+    let picture = format!(
+        "/Type /XObject /Subtype /Image /Width {width} /Height {height} /ColorSpace /DeviceGray /BitsPerComponent 8 /Filter \
+         /FlateDecode"
+    );
+    file(&[
+        b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
+        format!("<< /Type /Pages /Count 1 /Kids [3 0 R] /MediaBox [0 0 {} {}] >>", points(width), points(height))
+            .into(),
+        b"<< /Type /Page /Parent 2 0 R /Contents 4 0 R /Resources << /XObject << /X 5 0 R >> >> >>".to_vec(),
+        stream("", format!("{} 0 0 {} 0 0 cm /X Do", points(width), points(height)).as_bytes()),
+        stream(&picture, &packed(dots)),
+    ])
+}
+
+#[tokio::test]
+async fn a_scanned_page_is_recognised_where_tesseract_is_installed() {
+    let tesseract = ["/usr/bin/tesseract", "/usr/local/bin/tesseract", "/opt/homebrew/bin/tesseract"];
+    let Some(tesseract) = tesseract.iter().map(PathBuf::from).find(|program| program.exists()) else {
+        println!("skipped: tesseract is not installed");
+        return;
+    };
+    let recognizer = Recognizer { tesseract, languages: "eng+xyz".to_owned() };
+    let sandbox = sandbox(|options| options.recognizer = Some(recognizer));
+    let (width, height, dots) = letters("NINE NINE NINE", 8);
+    let document = sandbox.read("", "a.pdf", &scan(width, height, &dots)).await.unwrap();
+    let text: Vec<&str> = document.blocks.iter().map(|block| block.text.as_str()).collect();
+    assert!(text.join(" ").contains("NINE"), "{text:?}");
+    assert_eq!(document.blocks.last().unwrap().page, Some(1));
+}
+
+#[tokio::test]
+async fn without_recognition_a_scanned_page_says_what_is_missing() {
+    let failure = sandbox(|_| ()).read("", "a.pdf", &scan(8, 8, &[0; 64])).await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::NoText);
+    assert!(failure.message.contains("tesseract"), "{}", failure.message);
+}
+
+/// Capital letters of five by seven dots, each dot `size` wide, with white around them.
+fn letters(text: &str, size: usize) -> (usize, usize, Vec<u8>) {
+    let shape = |letter: char| -> [&str; 7] {
+        match letter {
+            'E' => ["#####", "#....", "#....", "####.", "#....", "#....", "#####"],
+            'I' => [".###.", "..#..", "..#..", "..#..", "..#..", "..#..", ".###."],
+            'N' => ["#...#", "##..#", "##..#", "#.#.#", "#..##", "#..##", "#...#"],
+            _ => ["....."; 7],
+        }
+    };
+    let columns = text.chars().count() * 6 + 8;
+    let rows = 7 + 16;
+    let (width, height) = (columns * size, rows * size);
+    let mut dots = vec![255; width * height];
+    for (at, letter) in text.chars().enumerate() {
+        for (row, line) in shape(letter).iter().enumerate() {
+            for (column, _) in line.bytes().enumerate().filter(|(_, dot)| *dot == b'#') {
+                let (x, y) = ((at * 6 + column + 4) * size, (row + 8) * size);
+                (0..size).for_each(|down| dots[(y + down) * width + x..][..size].fill(0));
+            }
+        }
+    }
+    (width, height, dots)
+}

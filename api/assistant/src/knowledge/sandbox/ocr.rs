@@ -1,0 +1,114 @@
+//! Scanned pages: drawn in one child, recognised in another for each page.
+//!
+//! Tesseract is a program of its own. The child that is to recognise limits its resources as every child does and then
+//! becomes Tesseract, which inherits the limits and finds the picture at its standard input.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt;
+
+use super::{LAST_WORDS, Sandbox, Task, crashed, death, tell, timed_out, unavailable};
+use crate::knowledge::parse::{self, FailureCode, ParseFailure, ParsedDocument, too_large};
+
+/// Text of a page that is longer is no page's.
+const LONGEST_PAGE: u64 = 1 << 20;
+
+/// How much more processor time than for a document with text the drawing of all its pages may take.
+const DRAWING: u64 = 8;
+
+/// The program that recognises, and for which languages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recognizer {
+    /// Tesseract 4 or later.
+    pub tesseract: PathBuf,
+    /// As Tesseract names them: `eng+fra`. Those that are not installed are passed over by it.
+    pub languages: String,
+}
+
+impl Sandbox {
+    /// Parses a document, and recognises its text where it is a scanned PDF. Dropping the future kills the children.
+    ///
+    /// # Errors
+    /// Those of [`Sandbox::parse`]; `NoText` says whether recognition was tried.
+    pub async fn read(&self, media_type: &str, file_name: &str, bytes: &[u8]) -> Result<ParsedDocument, ParseFailure> {
+        match (self.parse(media_type, file_name, bytes).await, &self.options.recognizer) {
+            (Err(failure), Some(recognizer))
+                if failure.code == FailureCode::NoText && parse::is_pdf(bytes, &self.options.limits) =>
+            {
+                self.recognize(bytes, recognizer).await
+            }
+            (parsed, _) => parsed,
+        }
+    }
+
+    async fn recognize(&self, bytes: &[u8], recognizer: &Recognizer) -> Result<ParsedDocument, ParseFailure> {
+        // Pages are drawn one at a time, as they are recognised: many together are large and take long.
+        let mut header = self.header(Task::Draw, "", "");
+        header.cpu_seconds = header.cpu_seconds.saturating_mul(DRAWING);
+        let mut pictures = self.pieces(&header, bytes, u64::MAX).await?;
+        let mut pages = vec![];
+        let mut left = self.options.limits.text_bytes;
+        while let Some(picture) = pictures.next().await? {
+            let page = self.page(&picture.bytes, recognizer);
+            let text = tokio::time::timeout(self.options.wall, page).await.map_err(|_| timed_out())??;
+            left = left.checked_sub(text.len()).ok_or_else(|| too_large(self.options.limits.text_bytes as u64))?;
+            // Pages without anything drawn on them are left out, so each says its number.
+            pages.push((picture.name.parse().unwrap_or(1), text));
+        }
+        parse::recognized(&pages, &self.options.limits)
+    }
+
+    /// The text of a picture.
+    async fn page(&self, picture: &[u8], recognizer: &Recognizer) -> Result<String, ParseFailure> {
+        let mut child = self.start().map_err(|_| unavailable())?;
+        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(unavailable());
+        };
+        let header = self.header(Task::Recognize(recognizer.clone()), "", "");
+        let told = tell(stdin, &header, picture, u64::MAX);
+        let hear = async {
+            let mut text = vec![];
+            stdout.take(LONGEST_PAGE).read_to_end(&mut text).await.map(|_| text).map_err(|_| unavailable())
+        };
+        let mark = async {
+            let mut words = vec![];
+            let mut stderr = stderr;
+            let _lost = (&mut stderr).take(LAST_WORDS).read_to_end(&mut words).await;
+            let _dropped = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
+            Ok::<_, ParseFailure>(words)
+        };
+        let ((), text, words) = tokio::try_join!(told, hear, mark)?;
+        let status = child.wait().await.map_err(|_| unavailable())?;
+        if !status.success() {
+            let failure = death(status, &words);
+            return Err(if failure.code == FailureCode::Crashed { unrecognized() } else { failure });
+        }
+        String::from_utf8(text).map_err(|_| crashed())
+    }
+}
+
+fn unrecognized() -> ParseFailure {
+    let message = "The PDF is scanned, and text recognition failed on it. The operator finds out by running tesseract; \
+                   or run text recognition (OCR) on it and upload it again.";
+    ParseFailure::new(FailureCode::NoText, message)
+}
+
+/// What the child does: becomes Tesseract. Comes back with the reason where it cannot.
+#[cfg(unix)]
+pub(super) fn become_it(recognizer: &Recognizer) -> io::Error {
+    use std::os::unix::process::CommandExt;
+    std::process::Command::new(&recognizer.tesseract)
+        .args(["stdin", "stdout", "-l", &recognizer.languages])
+        .env_clear()
+        // A second thread would be one more than the limits allow.
+        .env("OMP_THREAD_LIMIT", "1")
+        .exec()
+}
+
+#[cfg(not(unix))]
+pub(super) fn become_it(_: &Recognizer) -> io::Error {
+    io::ErrorKind::Unsupported.into()
+}
