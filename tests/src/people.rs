@@ -85,6 +85,20 @@ impl Member {
         media_type: &str,
         bytes: &[u8],
     ) -> Result<Value> {
+        let upload = self.send(replaced, file_name, media_type, bytes).await?;
+        let completed = self.graphql("complete_upload", json!({"input": {"uploadId": upload}})).await?.ok();
+        Ok(completed.get("/completeUpload/document").clone())
+    }
+
+    /// Uploads an archive, and answers what became of its files, or why nothing did.
+    pub async fn upload_archive(&self, bytes: &[u8]) -> Result<Value> {
+        let upload = self.send(None, "files.zip", "application/zip", bytes).await?;
+        let completed = self.graphql("complete_archive_upload", json!({"input": {"uploadId": upload}})).await?;
+        Ok(completed.get("/completeArchiveUpload").clone())
+    }
+
+    /// Announces a file and sends its bytes; answers the upload's id.
+    async fn send(&self, replaced: Option<&str>, file_name: &str, media_type: &str, bytes: &[u8]) -> Result<Value> {
         let input = json!({
             "fileName": file_name, "mediaType": media_type, "bytes": bytes.len(), "replacesDocumentId": replaced,
         });
@@ -98,9 +112,7 @@ impl Member {
         }
         let sent = request.send().await?;
         ensure!(sent.status().is_success(), "the bytes were refused: {} {}", sent.status(), sent.text().await?);
-        let input = json!({"uploadId": upload["id"]});
-        let completed = self.graphql("complete_upload", json!({"input": input})).await?.ok();
-        Ok(completed.get("/completeUpload/document").clone())
+        Ok(upload["id"].clone())
     }
 
     /// Adds a Markdown text as a document, still to be read.

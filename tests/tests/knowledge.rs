@@ -1,10 +1,14 @@
 //! Documents come in, can be found, are replaced, and go.
 
-use std::time::Duration;
+use std::{
+    io::{Cursor, Write},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use consigne_tests::{app::TestApp, texts};
-use serde_json::json;
+use serde_json::{Value, json};
+use zip::{ZipWriter, write::SimpleFileOptions};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_uploaded_handbook_can_be_found_in_another_language() -> Result<()> {
@@ -165,5 +169,30 @@ async fn documents_are_listed_page_by_page() -> Result<()> {
     assert_eq!(titles, ["Text 4", "Text 3", "Text 2", "Text 1", "Text 0"]);
     let refused = acme.graphql("documents", json!({"first": 101})).await?;
     assert_eq!(refused.error(), Some("INVALID_INPUT"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_file_of_an_archive_becomes_a_document() -> Result<()> {
+    let app = TestApp::start().await?;
+    let acme = app.workspace("acme").await?;
+    let mut archive = ZipWriter::new(Cursor::new(vec![]));
+    for (name, text) in [("guide/handbook.md", texts::HANDBOOK), ("page.html", texts::PAGE), ("empty.txt", "")] {
+        archive.start_file(name, SimpleFileOptions::default())?;
+        archive.write_all(text.as_bytes())?;
+    }
+    let archive = archive.finish()?.into_inner();
+    let made = acme.upload_archive(&archive).await?;
+    let names = |made: &Value| -> Vec<Value> {
+        made["documents"].as_array().into_iter().flatten().map(|document| document["fileName"].clone()).collect()
+    };
+    assert_eq!(names(&made), ["guide/handbook.md", "page.html"], "{made}");
+    assert_eq!(made["refused"][0]["fileName"], "empty.txt");
+    app.run_jobs().await?;
+    let again = acme.upload_archive(&archive).await?;
+    assert_eq!(again["documents"][0]["id"], made["documents"][0]["id"], "what is known is not taken twice");
+    assert_eq!(again["documents"][0]["state"], "READY");
+    let nonsense = acme.upload_archive(b"no archive").await?;
+    assert_eq!(nonsense["userErrors"][0]["code"], "INVALID_INPUT", "{nonsense}");
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! A customer's knowledge: documents go in as bytes and come out as passages that can be found.
 //!
-//! Reading order: [`uploads`] (bytes in), [`documents`], [`ingest`] ([`parse`], [`chunk`], embed, `terms`, `lexicon`),
-//! [`search`].
+//! Reading order: [`uploads`] (bytes in; many at once by [`bulk`]), [`documents`], [`ingest`] ([`parse`], [`chunk`], embed,
+//! `terms`, `lexicon`), [`search`].
 //!
 //! Passages and their vectors live sealed in the database, which is the truth; an index is derived from it and is
 //! brought in step by [`search::sync`].
 
+pub mod bulk;
 pub mod chunk;
 pub mod deletion;
 pub mod documents;

@@ -1,6 +1,7 @@
 //! Staged uploads: announced, sent as a stream into sealed blobs, completed into a document.
 
 use std::{
+    ops::Deref,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -156,9 +157,10 @@ pub async fn complete(scope: &Scope, knowledge: &Knowledge, id: UploadId) -> Res
     let store = &knowledge.store;
     let tx = store.write(scope).await?;
     let upload = find_open(&tx, id).await?;
+    let labels = labels_of(&upload);
     let (Some(blob), Some(content_hash), Some(bytes)) = (upload.blob_key, upload.content_hash, upload.received_bytes)
     else {
-        return Err(Error::new(ErrorKind::Conflict, "Send the bytes before completing the upload."));
+        return Err(not_sent());
     };
     let taken = table::Entity::delete_by_id((scope.workspace(), id)).exec(tx.db()).await?;
     if taken.rows_affected == 0 {
@@ -170,7 +172,6 @@ pub async fn complete(scope: &Scope, knowledge: &Knowledge, id: UploadId) -> Res
         drop_blob(knowledge, &blob).await;
         return Ok(known);
     }
-    let labels = Labels { tags: upload.tags.lines().map(str::to_owned).collect(), dated_at: upload.dated_at };
     let (name, media_type) = (upload.file_name, upload.media_type);
     let file = documents::File { name, media_type, bytes, content_hash, blob, labels };
     let (document, replaced_blob) = match upload.replaces_document_id {
@@ -220,10 +221,61 @@ pub async fn add_text(scope: &Scope, knowledge: &Knowledge, new: NewText) -> Res
         replaces: new.replaces,
         labels: new.labels,
     };
-    let upload = create(scope, knowledge, announced).await?;
-    let body = futures::stream::iter([Ok(Bytes::from(new.text))]);
-    receive(scope, knowledge, upload.id, body).await?;
+    add(scope, knowledge, announced, Bytes::from(new.text)).await
+}
+
+/// Takes bytes as a document: what an upload does, in one call.
+///
+/// # Errors
+/// `Forbidden`, `Invalid`, `LimitExceeded`.
+pub(super) async fn add(scope: &Scope, knowledge: &Knowledge, new: NewUpload, bytes: Bytes) -> Result<Document> {
+    let upload = create(scope, knowledge, new).await?;
+    receive(scope, knowledge, upload.id, futures::stream::iter([Ok(bytes)])).await?;
     complete(scope, knowledge, upload.id).await
+}
+
+/// The bytes of a received upload, and what the documents in it are to be found by.
+///
+/// # Errors
+/// `NotFound`; `Conflict` where they have not come yet.
+pub(super) async fn received(
+    scope: &Scope,
+    knowledge: &Knowledge,
+    id: UploadId,
+) -> Result<(impl Deref<Target = Vec<u8>>, Labels)> {
+    let store = &knowledge.store;
+    let row = {
+        let tx = store.read(scope).await?;
+        find_open(&tx, id).await?
+    };
+    let labels = labels_of(&row);
+    let Some(blob) = row.blob_key else { return Err(not_sent()) };
+    let key = store.vault().workspace_key(scope.workspace()).await?;
+    let bytes = knowledge.blobs.read(&key, scope.workspace(), &blob, knowledge.limits.document_bytes).await?;
+    Ok((bytes, labels))
+}
+
+fn labels_of(upload: &table::Model) -> Labels {
+    Labels { tags: upload.tags.lines().map(str::to_owned).collect(), dated_at: upload.dated_at }
+}
+
+/// Forgets an upload that became no document of its own, and its bytes.
+///
+/// # Errors
+/// `NotFound`.
+pub(super) async fn discard(scope: &Scope, knowledge: &Knowledge, id: UploadId) -> Result<()> {
+    let tx = knowledge.store.write(scope).await?;
+    let upload = find_open(&tx, id).await?;
+    table::Entity::delete_by_id((scope.workspace(), id)).exec(tx.db()).await?;
+    tx.commit().await?;
+    if let Some(blob) = upload.blob_key {
+        drop_blob(knowledge, &blob).await;
+    }
+    Ok(())
+}
+
+fn not_sent() -> Error {
+    Error::new(ErrorKind::Conflict, "Send the bytes before completing the upload.")
 }
 
 /// Drops a file that nothing names any more. Where the store is down the sweep finds it later.

@@ -1,7 +1,7 @@
 //! Documents in, passages out.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject, Subscription};
-use consigne_assistant::knowledge::{self, deletion, documents, language, progress, search, uploads};
+use consigne_assistant::knowledge::{self, bulk, deletion, documents, language, progress, search, uploads};
 use consigne_foundation::{
     Permission, Timestamp,
     id::{DocumentId, SourceId, UploadId},
@@ -176,6 +176,38 @@ pub struct CompleteUploadInput {
     pub upload_id: ID,
 }
 
+/// The documents of an archive's files, or why there are none.
+#[derive(SimpleObject)]
+pub struct CompleteArchiveUploadPayload {
+    /// A document for each file that was taken, in the archive's order.
+    pub documents: Vec<Document>,
+    /// Files that were not taken.
+    pub refused: Vec<RefusedFile>,
+    /// Why there are none.
+    pub user_errors: Vec<UserError>,
+}
+
+impl CompleteArchiveUploadPayload {
+    fn of(made: Option<bulk::Bulk>, user_errors: Vec<UserError>) -> Self {
+        let made = made.unwrap_or_default();
+        let refused = |file: bulk::Refused| RefusedFile { file_name: file.file_name, reason: file.reason };
+        Self {
+            documents: made.documents.into_iter().map(Document::from).collect(),
+            refused: made.refused.into_iter().map(refused).collect(),
+            user_errors,
+        }
+    }
+}
+
+/// A file of an archive that was not taken.
+#[derive(SimpleObject)]
+pub struct RefusedFile {
+    /// Its path in the archive.
+    pub file_name: String,
+    /// Why, for a person.
+    pub reason: String,
+}
+
 /// A text to be taken as a document.
 #[derive(InputObject)]
 pub struct AddTextDocumentInput {
@@ -342,6 +374,19 @@ impl KnowledgeMutation {
         let scope = ctx.scope(Permission::KnowledgeWrite)?;
         let id = UploadId::parse_or_unknown(&input.upload_id);
         DocumentPayload::of(uploads::complete(&scope, &ctx.services().knowledge, id).await)
+    }
+
+    /// Makes a document of each file in an uploaded ZIP archive whose bytes were sent. One of many files may take longer
+    /// than a request: it is finished all the same, and its documents are among `documents`.
+    async fn complete_archive_upload(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: CompleteUploadInput,
+    ) -> Result<CompleteArchiveUploadPayload> {
+        let scope = ctx.scope(Permission::KnowledgeWrite)?;
+        let id = UploadId::parse_or_unknown(&input.upload_id);
+        let (made, user_errors) = split(bulk::complete(&scope, &ctx.services().knowledge, id).await)?;
+        Ok(CompleteArchiveUploadPayload::of(made, user_errors))
     }
 
     /// Takes a text as a document.
