@@ -3,6 +3,11 @@
 //! A host is compared whole, in the form the URL standard gives it (lower case, punycode, canonical addresses), so a
 //! look-alike, a suffix or an odd spelling of an address is another host. A redirect comes back as it is: following it
 //! would reach a host nobody named. TLS 1.3 alone keeps the handshake to ciphers with forward secrecy.
+//!
+//! [`Egress::send`] speaks HTTP; [`Egress::connect`] hands out a bare connection, under the same rules, to a plugin
+//! whose product speaks something else.
+
+mod connection;
 
 use std::time::Duration;
 
@@ -13,6 +18,7 @@ use reqwest::{header::HeaderMap, redirect::Policy, tls::Version};
 use serde_json::Value;
 use url::{Host, Url};
 
+pub use self::connection::{Duplex, EgressConnection, TlsTerms};
 use crate::{HostRule, Manifest, PluginError, PluginErrorKind, Result};
 
 /// Longest silence of the other side inside a body.

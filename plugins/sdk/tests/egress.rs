@@ -12,7 +12,7 @@ use std::{
 
 use consigne_sdk::{
     CapabilityKind, Egress, EgressRequest, EgressResponse, HostRule, Manifest, PluginError, PluginErrorKind, Result,
-    egress::{Method, header::HeaderMap},
+    egress::{EgressConnection, Method, TlsTerms, header::HeaderMap},
 };
 use futures::TryStreamExt;
 use serde_json::{Value, json};
@@ -274,4 +274,53 @@ async fn reaches_the_target_of_its_environment() {
     let target = std::env::var(TARGET).expect("set by the parent");
     let egress = egress(json!({ "baseUrl": target }));
     assert_eq!(get(&egress, &target).await.expect("an answer").status, 200);
+}
+
+/// What plugins other than those that speak HTTP are handed.
+async fn connect(egress: &Egress, url: &str) -> Result<EgressConnection> {
+    let terms = TlsTerms { protocol: "h2", authorities: None };
+    egress.connect(&Url::parse(url).expect("a URL"), &terms).await
+}
+
+#[tokio::test]
+async fn a_bare_connection_carries_bytes_both_ways() {
+    let mut server = Server::answering("pong").await;
+    let url = server.url("127.0.0.1");
+    let mut connection = connect(&egress(json!({ "baseUrl": url })), &url).await.expect("a connection");
+    connection.write_all(b"ping").await.expect("written");
+    assert_eq!(server.first_bytes.recv().await.expect("a connection"), b"ping");
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.expect("read");
+    assert_eq!(answer, b"pong");
+}
+
+#[tokio::test]
+async fn a_bare_connection_goes_nowhere_that_a_request_may_not() {
+    let server = Server::answering(OK).await;
+    let egress = egress(json!({ "baseUrl": "http://localhost" }));
+    for url in [server.url("127.0.0.1"), "http://api.openai.com".into(), "https://key@api.openai.com".into()] {
+        let refused = connect(&egress, &url).await.err().expect("refused");
+        assert_eq!(refused.kind, PluginErrorKind::HostNotAllowed, "{url}");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_bare_connection_offers_tls_1_3_alone() {
+    let mut server = Server::answering("").await;
+    let url = server.url("localhost").replace("http:", "https:");
+    let failed = connect(&egress(json!({ "baseUrl": url })), &url).await.err().expect("a failure");
+    assert_eq!(failed.kind, PluginErrorKind::Unavailable);
+    let hello = server.first_bytes.recv().await.expect("a client hello");
+    assert_eq!(offered_versions(&hello), Some(vec![[3, 4]]));
+}
+
+#[test]
+fn authorities_that_are_no_certificates_are_misconfigured_and_not_repeated() {
+    for pem in ["secret", "-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"] {
+        let terms = TlsTerms { protocol: "h2", authorities: Some(pem.into()) };
+        let error = terms.check().expect_err("refused");
+        assert_eq!(error.kind, PluginErrorKind::Misconfigured);
+        assert!(!error.message.contains("secret"), "{error}");
+    }
 }

@@ -1,0 +1,108 @@
+//! A bare connection, for a protocol that is not one request and one response over HTTP: gRPC, mail.
+//!
+//! The rules are those of [`Egress::send`]: a host the manifest names, TLS 1.3, plain text only where it is allowed.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::aws_lc_rs,
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
+        version::TLS13,
+    },
+};
+use url::Url;
+
+use super::{Egress, unavailable};
+use crate::{PluginError, PluginErrorKind, Result};
+
+/// Longest wait for a connection, and again for its handshake.
+const LONGEST_CONNECT: Duration = Duration::from_secs(3);
+
+/// Bytes both ways.
+pub trait Duplex: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+
+/// A connection to an allowed host, encrypted where the URL says `https`.
+pub type EgressConnection = Pin<Box<dyn Duplex>>;
+
+/// What a TLS handshake agrees on, beyond the version.
+#[derive(Debug, Clone)]
+pub struct TlsTerms {
+    /// The protocol inside, as ALPN names it: `h2`.
+    pub protocol: &'static str,
+    /// PEM certificates of the authorities that alone are trusted; those of the system where there are none.
+    pub authorities: Option<String>,
+}
+
+impl Egress {
+    /// Connects to the host and port of `url`, whose path is ignored.
+    ///
+    /// # Errors
+    /// `HostNotAllowed`; `Misconfigured` where the authorities cannot be read; `Unavailable` where nobody answers in
+    /// time, or answers as somebody else.
+    pub async fn connect(&self, url: &Url, terms: &TlsTerms) -> Result<EgressConnection> {
+        self.check(url)?;
+        let away = |why: &str| unavailable(self.plugin, url, why);
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let port = url.port_or_known_default().unwrap_or_default();
+        let socket = match timeout(LONGEST_CONNECT, TcpStream::connect((host.as_str(), port))).await {
+            Ok(Ok(socket)) => socket,
+            Ok(Err(_)) => return Err(away("no connection")),
+            Err(_) => return Err(away("no answer in time")),
+        };
+        let _ = socket.set_nodelay(true);
+        if url.scheme() != "https" {
+            return Ok(Box::pin(socket));
+        }
+        let name = ServerName::try_from(host).map_err(|_| away("no name that a certificate could carry"))?;
+        let connector = TlsConnector::from(Arc::new(client_config(terms)?));
+        match timeout(LONGEST_CONNECT, connector.connect(name, socket)).await {
+            Ok(Ok(stream)) => Ok(Box::pin(stream)),
+            Ok(Err(_)) => Err(away("the TLS handshake failed")),
+            Err(_) => Err(away("no TLS handshake in time")),
+        }
+    }
+}
+
+impl TlsTerms {
+    /// Whether the authorities can be read, for a check before the first connection.
+    ///
+    /// # Errors
+    /// `Misconfigured`.
+    pub fn check(&self) -> Result<()> {
+        client_config(self).map(drop)
+    }
+}
+
+fn client_config(terms: &TlsTerms) -> Result<ClientConfig> {
+    let internal = || PluginError::new(PluginErrorKind::Internal, "the TLS client could not be built");
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(|_| internal())?;
+    let mut config = match &terms.authorities {
+        Some(pem) => builder.with_root_certificates(roots(pem)?).with_no_client_auth(),
+        None => builder.with_platform_verifier().map_err(|_| internal())?.with_no_client_auth(),
+    };
+    config.alpn_protocols.push(terms.protocol.as_bytes().to_vec());
+    Ok(config)
+}
+
+fn roots(pem: &str) -> Result<RootCertStore> {
+    let unreadable = || PluginError::new(PluginErrorKind::Misconfigured, "the authorities are no PEM certificates");
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|_| unreadable())?;
+        roots.add(certificate).map_err(|_| unreadable())?;
+    }
+    if roots.is_empty() { Err(unreadable()) } else { Ok(roots) }
+}
