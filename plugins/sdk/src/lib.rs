@@ -7,6 +7,7 @@
 //!
 //! Reading order: [`plugin`], [`manifest`], [`processing`], [`egress`], [`error`], then the capabilities
 //! [`embedder`], [`vector_index`], [`chat_model`]; [`words`] is what several of both sides need.
+//! Behind the feature `conformance`, for tests: what every index has to do.
 //!
 //! Invariants, as absences:
 //! - Nothing here knows a table, a workspace's rights, HTTP routes or GraphQL.
@@ -14,6 +15,8 @@
 //! - No vector call exists without a [`Partition`], and no partition without a workspace.
 
 pub mod chat_model;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod egress;
 pub mod embedder;
 pub mod error;
