@@ -97,7 +97,7 @@ impl App {
         }
         store.vault().doctor().await?;
         let blobs = Blobs::open(&config.data.blobs()?)?;
-        let registry = Arc::new(plugins::registry(&config.models)?);
+        let registry = Arc::new(plugins::registry(&config)?);
         registry.open_defaults().await?;
         let services = services(&config, store, blobs, registry)?;
         let metrics = Arc::new(Metrics::new());

@@ -1,13 +1,14 @@
 //! What can be set. Each setting is a flag and an environment variable, read once at start, here and nowhere else.
 
 pub mod data;
+pub mod index;
 pub mod logs;
 pub mod models;
 pub mod server;
 
 use clap::Args;
 
-pub use self::{data::DataConfig, logs::LogConfig, models::ModelConfig, server::ServerConfig};
+pub use self::{data::DataConfig, index::IndexConfig, logs::LogConfig, models::ModelConfig, server::ServerConfig};
 
 /// Everything that can be set.
 #[derive(Args, Debug, Clone)]
@@ -21,6 +22,9 @@ pub struct Config {
     /// Models and plugins.
     #[command(flatten)]
     pub models: ModelConfig,
+    /// The vector index.
+    #[command(flatten)]
+    pub index: IndexConfig,
     /// Logs.
     #[command(flatten)]
     pub logs: LogConfig,

@@ -1,38 +1,41 @@
 //! The compiled-in plugins, one line each.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use consigne_foundation::plugins::{InstanceDefaults, Registry};
 use consigne_plugin_extractive::Extractive;
 use consigne_plugin_fastembed::{Fastembed, FastembedOptions};
 use consigne_plugin_flat::{Flat, FlatOptions};
 use consigne_plugin_openai::OpenAi;
+use consigne_plugin_qdrant::Qdrant;
 use consigne_sdk::Plugin;
 
-use crate::config::ModelConfig;
+use crate::config::Config;
 
 /// The registry of what is compiled in.
 ///
 /// # Errors
-/// `Misconfigured` where two plugins have one name, or a default names none.
-pub fn registry(config: &ModelConfig) -> consigne_foundation::Result<Registry> {
+/// `Misconfigured` where two plugins have one name, a default names none, or an operator's settings cannot work.
+pub fn registry(config: &Config) -> consigne_foundation::Result<Registry> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let fastembed = FastembedOptions {
-        parts: config.parts_dir.clone(),
-        onnxruntime: config.onnxruntime.clone(),
-        workers: config.embed_workers.unwrap_or(cores),
+        parts: config.models.parts_dir.clone(),
+        onnxruntime: config.models.onnxruntime.clone(),
+        workers: config.models.embed_workers.unwrap_or(cores),
     };
     let plugins: Vec<Arc<dyn Plugin>> = vec![
         Arc::new(Fastembed::new(fastembed)),
-        Arc::new(Flat::new(FlatOptions { memory_bytes: config.index_mb << 20 })),
+        Arc::new(Flat::new(FlatOptions { memory_bytes: config.index.index_mb << 20 })),
+        Arc::new(Qdrant::new()),
         Arc::new(Extractive::new()),
         Arc::new(OpenAi::new()),
     ];
+    let qdrant = config.index.qdrant()?;
     let defaults = InstanceDefaults {
         embedder: "fastembed".to_owned(),
-        vector_index: "flat".to_owned(),
+        vector_index: if qdrant.is_some() { "qdrant" } else { "flat" }.to_owned(),
         chat_model: "extractive".to_owned(),
-        settings: BTreeMap::new(),
+        settings: qdrant.map(|settings| ("qdrant".to_owned(), settings)).into_iter().collect(),
     };
     Registry::new(plugins, defaults)
 }

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use consigne_foundation::{Clock, Timestamp, blobs::Blobs, store::Store};
-use consigne_sdk::EmbedKind;
+use consigne_sdk::{EmbedKind, Partition};
+use uuid::Uuid;
 
 use crate::{config::Config, plugins};
 
@@ -63,6 +64,11 @@ pub async fn doctor(config: Config) -> Result<ExitCode> {
         embed(&config).await,
         "run `make parts`, or set CONSIGNE_PARTS_DIR and ORT_DYLIB_PATH",
     );
+    report.check(
+        "vector index",
+        count_vectors(&config).await,
+        "check the address and the key of CONSIGNE_QDRANT_URL, and that the server runs",
+    );
     let now = Clock::system().now();
     let clock = if now >= NOT_BEFORE { Ok(now.rfc3339()) } else { Err(anyhow::anyhow!("it says {}", now.rfc3339())) };
     report.check("clock", clock, "set the machine's clock: tokens and deadlines depend on it");
@@ -72,12 +78,21 @@ pub async fn doctor(config: Config) -> Result<ExitCode> {
 }
 
 async fn embed(config: &Config) -> Result<String> {
-    let registry = plugins::registry(&config.models)?;
+    let registry = plugins::registry(config)?;
     registry.open_defaults().await?;
     let embedder = registry.embedder()?;
     let vectors = embedder.embed(EmbedKind::Question, vec!["Does it work?".to_owned()]).await?;
     let dimensions = vectors.first().map_or(0, Vec::len);
     Ok(format!("{} answers with {dimensions} dimensions", embedder.model().name))
+}
+
+/// Whether the index answers at all; nobody's workspace holds nothing.
+async fn count_vectors(config: &Config) -> Result<&'static str> {
+    let registry = plugins::registry(config)?;
+    registry.open_defaults().await?;
+    let nobody = Partition::new(Uuid::nil(), registry.embedder()?.model().fingerprint);
+    registry.vector_index()?.count(&nobody).await?;
+    Ok("answers")
 }
 
 struct Report {

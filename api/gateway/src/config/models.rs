@@ -18,9 +18,6 @@ pub struct ModelConfig {
     /// Instances of the embedding model at the most; as many as there are cores where left out.
     #[arg(long, env = "CONSIGNE_EMBED_WORKERS")]
     pub embed_workers: Option<usize>,
-    /// Memory for vectors, in megabytes; workspaces that were not searched for longest go first.
-    #[arg(long, env = "CONSIGNE_INDEX_MB", default_value_t = 512)]
-    pub index_mb: usize,
     /// The program whose `parse-document` reads files in a process of its own; this program where left out.
     #[arg(long, env = "CONSIGNE_PARSER", hide = true)]
     pub parser: Option<PathBuf>,
