@@ -4,8 +4,8 @@
 //! [`Registry`], which opens plugins.
 //!
 //! The embedder and the vector index are chosen for the whole installation, because vectors of two models never mix. A
-//! chat model is chosen by assistant. One that works inside this installation is on from the start; one that hands data
-//! to another party is used only where the workspace said so.
+//! chat model is chosen by assistant; the page fetcher is the one that is compiled in. One that works inside this
+//! installation is on from the start; one that hands data to another party is used only where the workspace said so.
 //!
 //! Invariants, as absences:
 //! - No setting is ever returned, logged or named in an error.
@@ -20,7 +20,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use consigne_sdk::{Capability, CapabilityKind, ChatModel, Egress, Embedder, Plugin, ProcessorRole, VectorIndex};
+use consigne_sdk::{
+    Capability, CapabilityKind, ChatModel, Egress, Embedder, PageFetcher, Plugin, ProcessorRole, VectorIndex,
+};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -68,6 +70,7 @@ struct Inner {
     chat_model: String,
     opened_embedder: OnceCell<Arc<dyn Embedder>>,
     opened_index: OnceCell<Arc<dyn VectorIndex>>,
+    opened_fetcher: OnceCell<Arc<dyn PageFetcher>>,
     opened_models: Mutex<HashMap<(Whose, &'static str), OpenModel>>,
 }
 
@@ -153,6 +156,7 @@ impl Registry {
             chat_model: defaults.chat_model,
             opened_embedder: OnceCell::new(),
             opened_index: OnceCell::new(),
+            opened_fetcher: OnceCell::new(),
             opened_models: Mutex::default(),
         })))
     }
@@ -209,10 +213,7 @@ impl Registry {
         let stored = settings::find(scope, store, entry.id()).await?;
         if !self.is_enabled(entry, stored.as_ref()) {
             self.forget(Whose::Workspace(scope.workspace()), entry.id());
-            return Err(Error::new(
-                ErrorKind::Disabled,
-                format!("This workspace does not use the plugin {}.", entry.id()),
-            ));
+            return Err(switched_off(entry));
         }
         let own = match &stored {
             Some(stored) => stored.own_settings(scope, store).await?.map(|settings| (stored.version, settings)),
@@ -230,6 +231,27 @@ impl Registry {
         Ok(model.get_or_try_init(open).await?.clone())
     }
 
+    /// What fetches pages of websites, under the operator's settings; opened on first use. Whether the workspace uses it
+    /// is read each time.
+    ///
+    /// # Errors
+    /// `Disabled` where the workspace does not use it; `Misconfigured` where none is compiled in or it cannot open.
+    pub async fn page_fetcher(&self, scope: &Scope, store: &Store) -> Result<Arc<dyn PageFetcher>> {
+        let mut entries = self.0.entries.iter();
+        let entry = entries
+            .find(|entry| entry.plugin.manifest().capability == CapabilityKind::PageFetcher)
+            .ok_or_else(|| misconfigured("Nothing that fetches pages is compiled in.".to_owned()))?;
+        let stored = settings::find(scope, store, entry.id()).await?;
+        if !self.is_enabled(entry, stored.as_ref()) {
+            return Err(switched_off(entry));
+        }
+        let open = async || match self.open_as_operator(entry.id()).await? {
+            Capability::PageFetcher(fetcher) => Ok(fetcher),
+            _ => Err(not_that(entry.id())),
+        };
+        Ok(self.0.opened_fetcher.get_or_try_init(open).await?.clone())
+    }
+
     fn entry(&self, plugin: &str) -> Result<&Entry> {
         self.0.entries.iter().find(|entry| entry.id() == plugin).ok_or_else(|| Error::not_found("plugin"))
     }
@@ -244,7 +266,7 @@ impl Registry {
         match entry.plugin.manifest().capability {
             CapabilityKind::Embedder => entry.id() == self.0.embedder,
             CapabilityKind::VectorIndex => entry.id() == self.0.vector_index,
-            CapabilityKind::ChatModel => {
+            CapabilityKind::ChatModel | CapabilityKind::PageFetcher => {
                 stored.map_or_else(|| entry.is_on_from_the_start(), |stored| stored.is_enabled)
             }
         }
@@ -267,6 +289,10 @@ impl Registry {
 
 fn misconfigured(message: String) -> Error {
     Error::new(ErrorKind::Misconfigured, message)
+}
+
+fn switched_off(entry: &Entry) -> Error {
+    Error::new(ErrorKind::Disabled, format!("This workspace does not use the plugin {}.", entry.id()))
 }
 
 fn not_open() -> Error {

@@ -6,10 +6,21 @@
 //!
 //! [`Egress::send`] speaks HTTP; [`Egress::connect`] hands out a bare connection, under the same rules, to a plugin
 //! whose product speaks something else.
+//!
+//! Where a manifest says [`HostRule::PublicInternet`], because customers name the hosts, [`guard`] decides: https on port
+//! 443, to addresses that are on the public internet and were checked before they are connected to.
 
 mod connection;
 
-use std::time::Duration;
+pub mod guard;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
@@ -19,6 +30,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 pub use self::connection::{Duplex, EgressConnection, TlsTerms};
+use self::guard::{Guarded, LookUp, NotPublic};
 use crate::{HostRule, Manifest, PluginError, PluginErrorKind, Result};
 
 /// Longest silence of the other side inside a body.
@@ -36,6 +48,10 @@ struct AllowedHost {
 pub struct Egress {
     plugin: &'static str,
     allowed: Vec<AllowedHost>,
+    /// Addresses that may be reached though they are inside, over plain http too.
+    addresses: Vec<SocketAddr>,
+    /// Whether every guarded host may be reached.
+    internet: bool,
     client: reqwest::Client,
 }
 
@@ -69,9 +85,15 @@ impl Egress {
     /// # Errors
     /// `Misconfigured` where a setting that names a host is no usable URL.
     pub fn new(manifest: &Manifest, settings: &Value) -> Result<Self> {
-        let mut allowed = Vec::new();
+        Self::with_look_up(manifest, settings, guard::system())
+    }
+
+    fn with_look_up(manifest: &Manifest, settings: &Value, look_up: LookUp) -> Result<Self> {
+        let (mut allowed, mut addresses, mut internet) = (Vec::new(), Vec::new(), false);
         for rule in &manifest.hosts {
             match rule {
+                HostRule::PublicInternet => internet = true,
+                HostRule::Address(address) => addresses.push(*address),
                 HostRule::Exact(host) => allowed.push(AllowedHost { host: host.to_lowercase(), plain_http: false }),
                 HostRule::FromSetting(name) => {
                     if let Some(url) = settings.get(name).and_then(Value::as_str) {
@@ -80,12 +102,15 @@ impl Egress {
                 }
             }
         }
-        Ok(Self { plugin: manifest.id, allowed, client: build_client()? })
+        let client = build_client(internet.then_some(look_up))?;
+        Ok(Self { plugin: manifest.id, allowed, addresses, internet, client })
     }
 
-    /// The hosts that can be reached, for the register.
+    /// The hosts that can be reached, for the register; `*` stands for the public internet.
     pub fn hosts(&self) -> Vec<String> {
-        self.allowed.iter().map(|a| a.host.clone()).collect()
+        let named = self.allowed.iter().map(|a| a.host.clone());
+        let internet = self.internet.then(|| "*".to_owned());
+        named.chain(self.addresses.iter().map(SocketAddr::to_string)).chain(internet).collect()
     }
 
     /// Sends a request to an allowed host and returns as soon as the response's head is there.
@@ -100,6 +125,9 @@ impl Egress {
         }
         let response = match tokio::time::timeout(request.timeout, builder.send()).await {
             Err(_) => return Err(unavailable(self.plugin, &request.url, "no answer in time")),
+            Ok(Err(error)) if NotPublic::caused(&error) => {
+                return Err(self.refuse(&request.url, &NotPublic.to_string()));
+            }
             Ok(Err(error)) => return Err(unavailable(self.plugin, &request.url, describe(&error))),
             Ok(Ok(response)) => response,
         };
@@ -109,26 +137,58 @@ impl Egress {
         Ok(EgressResponse { status, headers, body: body.boxed() })
     }
 
-    fn check(&self, url: &Url) -> Result<()> {
+    /// Whether this URL may be reached at all, by its looks: nothing is looked up and nobody is connected to.
+    ///
+    /// # Errors
+    /// `HostNotAllowed`.
+    pub fn check(&self, url: &Url) -> Result<()> {
+        if has_credentials(url) {
+            return Err(self.refuse(url, "credentials go into headers, not into a URL"));
+        }
         let host = url.host_str().unwrap_or_default();
-        let refuse = |why: &str| {
-            tracing::warn!(plugin = self.plugin, host, why, "egress refused");
-            let message = format!("{} may not reach {host}: {why}", self.plugin);
-            Err(PluginError::new(PluginErrorKind::HostNotAllowed, message))
-        };
         let mut allowed = self.allowed.iter().filter(|a| a.host == host).peekable();
         if allowed.peek().is_none() {
-            return refuse("its manifest does not name that host");
-        }
-        if has_credentials(url) {
-            return refuse("credentials go into headers, not into a URL");
+            return self.check_unnamed(url);
         }
         match url.scheme() {
             "https" => Ok(()),
             "http" if allowed.any(|a| a.plain_http) => Ok(()),
-            "http" => refuse("plain http is allowed on loopback only"),
-            _ => refuse("only http and https leave this process"),
+            "http" => Err(self.refuse(url, "plain http is allowed on loopback only")),
+            _ => Err(self.refuse(url, "only http and https leave this process")),
         }
+    }
+
+    /// A host that the manifest does not name: an address that the operator let through, or the public internet.
+    fn check_unnamed(&self, url: &Url) -> Result<()> {
+        let address = match url.host() {
+            Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+            Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+            _ => None,
+        };
+        let is_http = matches!(url.scheme(), "http" | "https");
+        let port = url.port_or_known_default();
+        let place = address.zip(port).map(|(ip, port)| SocketAddr::new(ip, port));
+        if is_http && place.is_some_and(|place| self.addresses.contains(&place)) {
+            return Ok(());
+        }
+        if !self.internet {
+            return Err(self.refuse(url, "its manifest does not name that host"));
+        }
+        if url.scheme() != "https" || port != Some(443) {
+            return Err(self.refuse(url, "the public internet is reached over https on port 443 alone"));
+        }
+        let is_public = match (address, url.domain()) {
+            (Some(address), _) => guard::is_public(address),
+            (None, Some(name)) => guard::is_public_name(name),
+            (None, None) => false,
+        };
+        if is_public { Ok(()) } else { Err(self.refuse(url, "it is not on the public internet")) }
+    }
+
+    fn refuse(&self, url: &Url, why: &str) -> PluginError {
+        let host = url.host_str().unwrap_or_default();
+        tracing::warn!(plugin = self.plugin, host, why, "egress refused");
+        PluginError::new(PluginErrorKind::HostNotAllowed, format!("{} may not reach {host}: {why}", self.plugin))
     }
 }
 
@@ -162,8 +222,12 @@ pub fn is_loopback(url: &Url) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one home of outbound connections")]
-fn build_client() -> Result<reqwest::Client> {
-    reqwest::Client::builder()
+fn build_client(guarded: Option<LookUp>) -> Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder();
+    if let Some(look_up) = guarded {
+        builder = builder.dns_resolver(Guarded(look_up));
+    }
+    builder
         .tls_backend_rustls()
         .tls_version_min(Version::TLS_1_3)
         .redirect(Policy::none())

@@ -2,16 +2,17 @@
 //!
 //! A plugin is anything that speaks to an outside party, or that could be swapped for another product. It knows this
 //! crate and nothing else of ours. It states what it is and what personal data it is handed ([`manifest`]), offers one
-//! capability ([`Embedder`], [`VectorIndex`] or [`ChatModel`]), and reaches the network only through the [`Egress`] it
-//! is given.
+//! capability ([`Embedder`], [`VectorIndex`], [`ChatModel`] or [`PageFetcher`]), and reaches the network only through the
+//! [`Egress`] it is given.
 //!
 //! Reading order: [`plugin`], [`manifest`], [`processing`], [`egress`], [`error`], then the capabilities
-//! [`embedder`], [`vector_index`], [`chat_model`]; [`words`] is what several of both sides need.
+//! [`embedder`], [`vector_index`], [`chat_model`], [`page_fetcher`]; [`words`] is what several of both sides need.
 //! Behind the feature `conformance`, for tests: what every index has to do.
 //!
 //! Invariants, as absences:
 //! - Nothing here knows a table, a workspace's rights, HTTP routes or GraphQL.
 //! - No plugin opens a connection but through [`Egress`], which refuses a host its manifest does not name.
+//! - No host that a customer names is reached at an address that is not on the public internet.
 //! - No vector call exists without a [`Partition`], and no partition without a workspace.
 
 pub mod chat_model;
@@ -21,6 +22,7 @@ pub mod egress;
 pub mod embedder;
 pub mod error;
 pub mod manifest;
+pub mod page_fetcher;
 pub mod plugin;
 pub mod processing;
 pub mod vector_index;
@@ -31,6 +33,7 @@ pub use egress::{Egress, EgressRequest, EgressResponse};
 pub use embedder::{EmbedKind, Embedder, EmbeddingModel, Fingerprint};
 pub use error::{PluginError, PluginErrorKind, Result};
 pub use manifest::{CapabilityKind, HostRule, Manifest};
+pub use page_fetcher::{Fetched, Page, PageFetcher, PageRequest};
 pub use plugin::{Capability, Plugin};
 pub use processing::{DataCategory, Processing, ProcessorRole, Purpose, Region, Retention, Safeguard};
 pub use vector_index::{

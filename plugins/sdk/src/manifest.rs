@@ -1,5 +1,7 @@
 //! The manifest: a plugin's public facts, as data.
 
+use std::net::SocketAddr;
+
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
@@ -14,6 +16,8 @@ pub enum CapabilityKind {
     VectorIndex,
     /// Answers a question from passages.
     ChatModel,
+    /// Fetches pages of websites that customers name.
+    PageFetcher,
 }
 
 /// A host that a plugin may reach. Anything else is refused by [`crate::Egress`].
@@ -25,6 +29,12 @@ pub enum HostRule {
     /// The host of the URL in this setting. Plain http is allowed on loopback only, or where the boolean setting
     /// `allowPlainHttp` says so.
     FromSetting(&'static str),
+    /// Exactly this address and port, written as such in a URL, over plain http too: what an operator lets through for
+    /// development though it is inside.
+    Address(SocketAddr),
+    /// Any host whose addresses are on the public internet, over https: for a plugin whose hosts customers name. Where a
+    /// manifest says so, every name that the plugin reaches has to have public addresses.
+    PublicInternet,
 }
 
 /// What a plugin is. The sub-processor register, the settings form and the egress allow-list are made from it.

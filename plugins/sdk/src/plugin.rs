@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::{ChatModel, Egress, Embedder, Manifest, Processing, Result, VectorIndex};
+use crate::{ChatModel, Egress, Embedder, Manifest, PageFetcher, Processing, Result, VectorIndex};
 
 /// A product behind one capability. Registered by name in the gateway's list; never discovered.
 #[async_trait]
@@ -33,4 +33,6 @@ pub enum Capability {
     VectorIndex(Arc<dyn VectorIndex>),
     /// Answers a question from passages.
     ChatModel(Arc<dyn ChatModel>),
+    /// Fetches pages of websites that customers name.
+    PageFetcher(Arc<dyn PageFetcher>),
 }

@@ -63,12 +63,14 @@ impl Registry {
         Ok(all)
     }
 
-    /// Everyone who gets data: the plugins that the workspace uses, those inside this installation marked as such.
+    /// Everyone who gets data: the plugins that the workspace uses, those inside this installation marked as such. One
+    /// that is handed no category of data is no recipient.
     ///
     /// # Errors
     /// `Forbidden` without `PLUGINS_READ`; `Corrupt`.
     pub async fn recipients(&self, scope: &Scope, store: &Store) -> Result<Vec<Recipient>> {
-        let used = self.list(scope, store).await?.into_iter().filter(|plugin| plugin.enabled);
+        let used = self.list(scope, store).await?.into_iter();
+        let used = used.filter(|plugin| plugin.enabled && !plugin.processing.categories.is_empty());
         let all = used.map(|plugin| Recipient {
             plugin: plugin.manifest.id,
             name: plugin.manifest.name,
@@ -128,7 +130,9 @@ impl Registry {
 
     fn switchable(&self, plugin: &str) -> Result<&Entry> {
         let entry = self.entry(plugin)?;
-        if entry.plugin.manifest().capability != CapabilityKind::ChatModel {
+        let is_chosen_by_the_operator =
+            matches!(entry.plugin.manifest().capability, CapabilityKind::Embedder | CapabilityKind::VectorIndex);
+        if is_chosen_by_the_operator {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 "The operator chooses this plugin for the whole installation.",

@@ -128,6 +128,9 @@ impl Plugin for Fake {
                 answer_threshold: 0.5,
             }))),
             CapabilityKind::VectorIndex => Capability::VectorIndex(Arc::new(Index)),
+            CapabilityKind::PageFetcher => {
+                return Err(PluginError::new(PluginErrorKind::Misconfigured, "a fake fetches nothing"));
+            }
         })
     }
 }

@@ -21,6 +21,8 @@ pub enum PluginCapability {
     VectorIndex,
     /// Answers a question from passages.
     ChatModel,
+    /// Fetches pages of websites that customers name.
+    PageFetcher,
 }
 
 /// Who the operator of a plugin's other side is (GDPR art. 4 and 28).
