@@ -10,11 +10,16 @@ use crate::{dialect, isolation};
 const FIRST_TABLES: &str = include_str!("m0001_first_tables.sql");
 const LOST_CLAIMS: &str = include_str!("m0002_lost_claims.sql");
 const SEARCH: &str = include_str!("m0003_search.sql");
+const SOURCES: &str = include_str!("m0004_sources.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
 
 /// Scripts of the data, oldest first. Append; never change one that was released.
-const DATA: &[(&str, &str)] =
-    &[("m0001_first_tables", FIRST_TABLES), ("m0002_lost_claims", LOST_CLAIMS), ("m0003_search", SEARCH)];
+const DATA: &[(&str, &str)] = &[
+    ("m0001_first_tables", FIRST_TABLES),
+    ("m0002_lost_claims", LOST_CLAIMS),
+    ("m0003_search", SEARCH),
+    ("m0004_sources", SOURCES),
+];
 
 /// Scripts of the key store, oldest first.
 const KEYS: &[(&str, &str)] = &[("m0001_key_store", FIRST_KEY_STORE)];

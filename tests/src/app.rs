@@ -117,6 +117,12 @@ impl TestApp {
         Ok(())
     }
 
+    /// Runs every recurring duty once, due or not.
+    pub async fn run_duties(&self) -> Result<()> {
+        self.running.app.runner.run_duties_once().await?;
+        Ok(())
+    }
+
     /// Turns the clock forward.
     pub fn advance(&self, by: Duration) {
         self.clock.advance(by);

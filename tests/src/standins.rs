@@ -2,3 +2,4 @@
 //! would refuse, so that a test against it says something about the original.
 
 pub mod openai;
+pub mod site;

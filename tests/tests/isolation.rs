@@ -36,6 +36,11 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
     let messages = visitor.graphql("chat", json!({"id": chat})).await?.ok();
     let input = json!({"fileName": "a.md", "mediaType": "text/markdown", "bytes": 5});
     let upload = member.graphql("create_upload", json!({"input": input})).await?.ok();
+    // Paused at once, so that nobody goes out for it.
+    let input = json!({"name": "the site", "startUrl": "https://www.example.com/"});
+    let source = member.graphql("create_website_source", json!({"input": input})).await?.ok();
+    let source = source.text("/createWebsiteSource/source/id");
+    member.graphql("pause_source", json!({"input": {"sourceId": source}})).await?.ok();
     Ok(World::from([
         ("answer", answer),
         ("apiKey", keys.text("/apiKeys/0/id")),
@@ -45,6 +50,7 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
         ("erasure", erasure),
         ("job", unlike("job_01JDAAAAAAAAAAAAAAAAAAAAAA")),
         ("message", messages.text("/chat/messages/nodes/0/id")),
+        ("source", source),
         ("subject", visitor.subject.clone()),
         ("upload", upload.text("/createUpload/upload/id")),
         ("workspace", member.workspace.clone()),
@@ -54,12 +60,13 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
 /// Which kinds of things an argument may name. A new argument that takes an id needs a line here.
 fn kinds(place: &IdPlace) -> Vec<&'static str> {
     match (place.field.as_str(), place.argument.as_str()) {
-        ("node", _) => vec!["answer", "assistant", "chat", "document", "erasure", "message"],
+        ("node", _) => vec!["answer", "assistant", "chat", "document", "erasure", "message", "source"],
         ("answer", "id") | (_, "answerId") => vec!["answer"],
         ("assistant", "id") | (_, "assistantId") => vec!["assistant"],
         ("chat", "id") | (_, "chatId") => vec!["chat"],
         ("document", "id") | (_, "documentId" | "replacesDocumentId") => vec!["document"],
         ("erasure", "id") => vec!["erasure"],
+        ("source", "id") | (_, "sourceId") => vec!["source"],
         (_, "apiKeyId") => vec!["apiKey"],
         (_, "jobId") => vec!["job"],
         (_, "subjectId") => vec!["subject"],

@@ -15,6 +15,7 @@ mod knowledge;
 mod plugins;
 mod s3;
 mod search;
+mod sources;
 mod transport;
 
 mod clients;

@@ -9,4 +9,6 @@ pub mod documents;
 pub mod lexicon;
 pub mod messages;
 pub mod passages;
+pub mod source_pages;
+pub mod sources;
 pub mod uploads;

@@ -1,7 +1,7 @@
 //! A customer's knowledge: documents go in as bytes and come out as passages that can be found.
 //!
 //! Reading order: [`uploads`] (bytes in; many at once by [`bulk`]), [`documents`], [`ingest`] ([`parse`], [`chunk`], embed,
-//! `terms`, `lexicon`), [`search`].
+//! `terms`, `lexicon`), [`search`], and [`sources`], which fetch documents by themselves.
 //!
 //! Passages and their vectors live sealed in the database, which is the truth; an index is derived from it and is
 //! brought in step by [`search::sync`].
@@ -17,6 +17,7 @@ pub mod parse;
 pub mod progress;
 pub mod sandbox;
 pub mod search;
+pub mod sources;
 pub mod sweep;
 mod terms;
 pub mod uploads;
@@ -53,6 +54,8 @@ pub struct KnowledgeLimits {
     pub document_bytes: u64,
     /// Documents ingested at once in one process.
     pub parallel_ingests: usize,
+    /// Largest page of a website, in bytes.
+    pub page_bytes: u64,
 }
 
 impl Knowledge {

@@ -149,6 +149,8 @@ ids! {
     UploadId "upl";
     /// A source of documents.
     SourceId "src";
+    /// A page of a website.
+    PageId "pge";
     /// A document of the knowledge.
     DocumentId "doc";
     /// A passage of a document.

@@ -244,7 +244,11 @@ fn services(config: &Config, store: Store, blobs: Blobs, registry: Arc<Registry>
         Some(program) => program.clone(),
         None => std::env::current_exe().context("the path of this program is not known")?,
     };
-    let limits = KnowledgeLimits { document_bytes: config.data.max_document_mb << 20, parallel_ingests: 2 };
+    let limits = KnowledgeLimits {
+        document_bytes: config.data.max_document_mb << 20,
+        parallel_ingests: 2,
+        page_bytes: config.sources.max_page_kb << 10,
+    };
     let sandbox = Sandbox::new(SandboxOptions {
         concurrency: limits.parallel_ingests,
         recognizer: config.models.recognizer(),

@@ -5,10 +5,13 @@ pub mod index;
 pub mod logs;
 pub mod models;
 pub mod server;
+pub mod sources;
 
 use clap::Args;
 
-pub use self::{data::DataConfig, index::IndexConfig, logs::LogConfig, models::ModelConfig, server::ServerConfig};
+pub use self::{
+    data::DataConfig, index::IndexConfig, logs::LogConfig, models::ModelConfig, server::ServerConfig, sources::SourceConfig,
+};
 
 /// Everything that can be set.
 #[derive(Args, Debug, Clone)]
@@ -25,6 +28,9 @@ pub struct Config {
     /// The vector index.
     #[command(flatten)]
     pub index: IndexConfig,
+    /// What documents are fetched from.
+    #[command(flatten)]
+    pub sources: SourceConfig,
     /// Logs.
     #[command(flatten)]
     pub logs: LogConfig,

@@ -23,6 +23,7 @@ pub mod plugins;
 pub mod privacy;
 pub mod request;
 pub mod scalars;
+pub mod sources;
 pub mod workspaces;
 
 use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
@@ -36,11 +37,15 @@ pub struct Query(
     identity::IdentityQuery,
     workspaces::WorkspaceQuery,
     plugins::PluginQuery,
-    knowledge::KnowledgeQuery,
+    LibraryQuery,
     chats::ChatQuery,
     privacy::PrivacyQuery,
     RecordQuery,
 );
+
+/// What is known: documents, and the sources that they come from.
+#[derive(MergedObject, Default)]
+pub struct LibraryQuery(knowledge::KnowledgeQuery, sources::SourceQuery);
 
 /// What is on record: the audit log and the jobs.
 #[derive(MergedObject, Default)]
@@ -52,15 +57,19 @@ pub struct Mutation(
     identity::IdentityMutation,
     workspaces::WorkspaceMutation,
     plugins::PluginMutation,
-    knowledge::KnowledgeMutation,
+    LibraryMutation,
     chats::ChatMutation,
     privacy::PrivacyMutation,
     jobs::JobMutation,
 );
 
+/// What can be done to knowledge.
+#[derive(MergedObject, Default)]
+pub struct LibraryMutation(knowledge::KnowledgeMutation, sources::SourceMutation);
+
 /// What can be listened to. Nothing is started by listening, and every stream resumes behind the last event seen.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(knowledge::KnowledgeSubscription, chats::ChatSubscription);
+pub struct Subscription(knowledge::KnowledgeSubscription, sources::SourceSubscription, chats::ChatSubscription);
 
 /// The schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

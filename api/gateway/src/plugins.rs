@@ -8,6 +8,7 @@ use consigne_plugin_fastembed::{Fastembed, FastembedOptions};
 use consigne_plugin_flat::{Flat, FlatOptions};
 use consigne_plugin_openai::OpenAi;
 use consigne_plugin_qdrant::Qdrant;
+use consigne_plugin_website::Website;
 use consigne_sdk::Plugin;
 
 use crate::config::Config;
@@ -15,8 +16,10 @@ use crate::config::Config;
 /// The registry of what is compiled in.
 ///
 /// # Errors
-/// `Misconfigured` where two plugins have one name, a default names none, or an operator's settings cannot work.
+/// `Misconfigured` where two plugins have one name, a default names none, an operator's settings cannot work, or one is not
+/// for production.
 pub fn registry(config: &Config) -> consigne_foundation::Result<Registry> {
+    let website = config.sources.website(config.server.production)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let fastembed = FastembedOptions {
         parts: config.models.parts_dir.clone(),
@@ -29,6 +32,7 @@ pub fn registry(config: &Config) -> consigne_foundation::Result<Registry> {
         Arc::new(Qdrant::new()),
         Arc::new(Extractive::new()),
         Arc::new(OpenAi::new()),
+        Arc::new(Website::new(website)),
     ];
     let qdrant = config.index.qdrant()?;
     let defaults = InstanceDefaults {

@@ -10,6 +10,7 @@ use consigne_assistant::{
     knowledge::{
         deletion::DeleteHandler,
         ingest::IngestHandler,
+        sources::{crawl::CrawlHandler, removal::DeleteSourceHandler, schedule::SourceSchedule},
         sweep::{BlobSweep, IndexSweep, KnowledgeSweep},
     },
 };
@@ -39,11 +40,14 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
         Arc::new(EraseHandler(services.privacy.clone())),
         Arc::new(DeleteHandler(knowledge.clone())),
         Arc::new(IngestHandler(knowledge.clone())),
+        Arc::new(DeleteSourceHandler(knowledge.clone())),
+        Arc::new(CrawlHandler::new(knowledge.clone())),
     ];
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(LedgerReplay(services.privacy.clone())),
         Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
         Arc::new(IndexSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
+        Arc::new(SourceSchedule(knowledge.clone())),
         Arc::new(KnowledgeSweep(knowledge)),
         Arc::new(ChatSweep(services.store.clone())),
         Arc::new(CheckpointDuty),

@@ -37,6 +37,7 @@ pub struct Model {
     pub source_id: Option<Uuid>,
     pub tags: String,
     pub dated_at: Option<Timestamp>,
+    pub url: Option<String>,
 }
 
 /// Joined by hand.

@@ -10,7 +10,7 @@ use consigne_foundation::{
     error::ErrorKind,
     id::DocumentId,
     jobs::{self, ClaimedJob, JobHandler, NewJob, Outcome},
-    store::{Notice, Topic},
+    store::{Notice, Topic, WorkspaceTx},
     workspaces,
 };
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
@@ -37,9 +37,16 @@ pub async fn delete(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Res
     Ok(passages)
 }
 
-/// Takes the document out of every search, with its passages and the quotes of it.
 async fn withdraw(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<u64> {
     let tx = knowledge.store.write(scope).await?;
+    let gone = withdraw_in(scope, &tx, id).await?.ok_or_else(|| Error::not_found("document"))?;
+    tx.commit().await?;
+    Ok(gone)
+}
+
+/// Takes the document out of every search, with its passages and the quotes of it, and enqueues the rest. Answers with
+/// the passages that went; nothing where it is unknown or going already. The audit log is written last.
+pub(crate) async fn withdraw_in(scope: &Scope, tx: &WorkspaceTx, id: DocumentId) -> Result<Option<u64>> {
     let marked = table::Entity::update_many()
         .col_expr(table::Column::State, Expr::value(DocumentState::Deleting.name()))
         .col_expr(table::Column::ProgressSeq, Expr::col(table::Column::ProgressSeq).add(1))
@@ -49,12 +56,12 @@ async fn withdraw(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Resul
         .exec(tx.db())
         .await?;
     if marked.rows_affected == 0 {
-        return Err(Error::not_found("document"));
+        return Ok(None);
     }
-    let key = knowledge.store.vault().workspace_key(scope.workspace()).await?;
-    let (changes, fewer) = lexicon::recount(&tx, &key, id, |_| false).await?;
-    workspaces::next_knowledge_version(&tx, fewer).await?;
-    changes.write(&tx).await?;
+    let key = tx.store().vault().workspace_key(scope.workspace()).await?;
+    let (changes, fewer) = lexicon::recount(tx, &key, id, |_| false).await?;
+    workspaces::next_knowledge_version(tx, fewer).await?;
+    changes.write(tx).await?;
     let gone = passages::Entity::delete_many()
         .filter(passages::Column::WorkspaceId.eq(scope.workspace()))
         .filter(passages::Column::DocumentId.eq(id))
@@ -68,11 +75,10 @@ async fn withdraw(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Resul
         .filter(citations::Column::DocumentId.eq(id))
         .exec(tx.db())
         .await?;
-    audit::append(scope, &tx, Event::new("document.deleted").target("document", id.0)).await?;
-    jobs::enqueue(&tx, job(id)).await?;
+    jobs::enqueue(tx, job(id)).await?;
     tx.notify(Notice { topic: Topic::Document, id: id.0 });
-    tx.commit().await?;
-    Ok(gone.rows_affected)
+    audit::append(scope, tx, Event::new("document.deleted").target("document", id.0)).await?;
+    Ok(Some(gone.rows_affected))
 }
 
 /// Takes away vectors, blob and row; counts before it records that they are gone. May be repeated.

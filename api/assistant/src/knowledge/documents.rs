@@ -72,6 +72,8 @@ pub struct Document {
     pub passages_reused: i64,
     /// The source that it came from, where it was not uploaded.
     pub source: Option<Uuid>,
+    /// Where its page is, where it came from a website.
+    pub url: Option<String>,
     /// What it can be found by beside its text.
     pub labels: Labels,
     /// Counts changes of this row; a listener resumes behind it.
@@ -235,6 +237,7 @@ pub(crate) async fn insert(tx: &WorkspaceTx, file: File) -> Result<Document> {
         source_id: Set(None),
         tags: Set(file.labels.stored_tags()),
         dated_at: Set(file.labels.dated_at),
+        url: Set(None),
     };
     table::Entity::insert(row).exec_without_returning(tx.db()).await?;
     Ok(find(tx, id).await?.into())
@@ -347,6 +350,7 @@ impl From<table::Model> for Document {
             passages_done: row.passages_done,
             passages_reused: row.passages_reused,
             source: row.source_id,
+            url: row.url,
             labels: Labels { tags: row.tags.lines().map(str::to_owned).collect(), dated_at: row.dated_at },
             progress_seq: row.progress_seq,
             created_at: row.created_at,

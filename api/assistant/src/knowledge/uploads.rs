@@ -279,7 +279,7 @@ fn not_sent() -> Error {
 }
 
 /// Drops a file that nothing names any more. Where the store is down the sweep finds it later.
-async fn drop_blob(knowledge: &Knowledge, path: &str) {
+pub(crate) async fn drop_blob(knowledge: &Knowledge, path: &str) {
     if let Err(error) = knowledge.blobs.delete(path).await {
         tracing::warn!(%error, "a file that is not needed any more could not be deleted; the sweep tries again");
     }

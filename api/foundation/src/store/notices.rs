@@ -24,6 +24,8 @@ pub enum Topic {
     Chat,
     /// A document made progress.
     Document,
+    /// A source made progress.
+    Source,
     /// A session was revoked.
     Session,
 }
@@ -43,6 +45,7 @@ impl fmt::Display for Notice {
             Topic::Job => "job",
             Topic::Chat => "chat",
             Topic::Document => "document",
+            Topic::Source => "source",
             Topic::Session => "session",
         };
         write!(f, "{topic}:{}", self.id.as_simple())
@@ -58,6 +61,7 @@ impl FromStr for Notice {
             "job" => Topic::Job,
             "chat" => Topic::Chat,
             "document" => Topic::Document,
+            "source" => Topic::Source,
             "session" => Topic::Session,
             _ => return Err(()),
         };

@@ -85,6 +85,10 @@ pub struct Document {
     pub tags: Vec<String>,
     /// Its date, where it is not the day it was added.
     pub dated_at: Option<DateTime>,
+    /// The source that it came from; null where it was uploaded.
+    pub source_id: Option<ID>,
+    /// Where its page is, where it came from a website.
+    pub url: Option<String>,
     /// Counts changes; pass it as `after` to `documentProgress` to resume.
     pub progress: i32,
     /// Added at.
@@ -498,6 +502,8 @@ impl From<documents::Document> for Document {
             passages_reused: number(d.passages_reused),
             tags: d.labels.tags,
             dated_at: d.labels.dated_at.map(DateTime::from),
+            source_id: d.source.map(|source| SourceId(source).to_string().into()),
+            url: d.url,
             progress: number(d.progress_seq),
             created_at: d.created_at.into(),
             updated_at: d.updated_at.into(),

@@ -1,10 +1,13 @@
 //! Every lasting object has an id of its own and can be asked for by it.
 
 use async_graphql::{Context, ID, Interface, Object, Result};
-use consigne_assistant::{assistants, chats, knowledge::documents};
+use consigne_assistant::{
+    assistants, chats,
+    knowledge::{documents, sources},
+};
 use consigne_foundation::{
     Permission, Scope,
-    id::{AnswerId, AssistantId, ChatId, DocumentId, ErasureId, MessageId},
+    id::{AnswerId, AssistantId, ChatId, DocumentId, ErasureId, MessageId, SourceId},
     privacy::erasure,
 };
 
@@ -14,6 +17,7 @@ use super::{
     error::look_up,
     knowledge::Document,
     privacy::Erasure,
+    sources::Source,
     workspaces::Assistant,
 };
 
@@ -25,6 +29,8 @@ pub enum Node {
     Assistant(Assistant),
     /// A document.
     Document(Document),
+    /// A source of documents.
+    Source(Source),
     /// A chat.
     Chat(Chat),
     /// A message.
@@ -53,6 +59,10 @@ impl NodeQuery {
             DocumentId::PREFIX if may(&scope, Permission::KnowledgeRead) => {
                 let found = documents::get(&scope, ctx.store(), DocumentId::parse_or_unknown(&id)).await;
                 Ok(seen(found)?.map(|d| Node::Document(d.into())))
+            }
+            SourceId::PREFIX if may(&scope, Permission::KnowledgeRead) => {
+                let found = sources::get(&scope, ctx.store(), SourceId::parse_or_unknown(&id)).await;
+                Ok(seen(found)?.map(|s| Node::Source(s.into())))
             }
             ChatId::PREFIX => {
                 let found = chats::get(&scope, ctx.store(), ChatId::parse_or_unknown(&id)).await;
