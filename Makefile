@@ -5,10 +5,10 @@ PYTHON ?= python3
 DIR ?= docs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo parts test lint bench
+.PHONY: help run demo parts test lint bench bench-quality
 
 help: ## This list.
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: parts ## The whole product on 127.0.0.1:8080, from nothing.
 	cargo run --release --locked --bin consigne -- serve
@@ -29,6 +29,10 @@ lint: ## Format, clippy, links in the docs, licences and advisories.
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D rustdoc::broken_intra_doc_links" cargo doc --locked --workspace --no-deps --document-private-items
 	scripts/deny
+
+bench-quality: parts ## How well the search finds what it should, on sets with known answers.
+	cargo build --release --locked --bin consigne
+	scripts/bench-quality
 
 bench: parts ## Start, memory and answers of a release build, measured.
 	cargo build --release --locked --bin consigne

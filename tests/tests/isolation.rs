@@ -66,7 +66,7 @@ fn kinds(place: &IdPlace) -> Vec<&'static str> {
         ("chat", "id") | (_, "chatId") => vec!["chat"],
         ("document", "id") | (_, "documentId" | "replacesDocumentId") => vec!["document"],
         ("erasure", "id") => vec!["erasure"],
-        ("source", "id") | (_, "sourceId") => vec!["source"],
+        ("source", "id") | (_, "sourceId" | "sourceIds") => vec!["source"],
         (_, "apiKeyId") => vec!["apiKey"],
         (_, "jobId") => vec!["job"],
         (_, "subjectId") => vec!["subject"],

@@ -25,7 +25,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use crate::{
     config::Config,
     graphql::{
-        self, Services,
+        Services,
         executor::SchemaExecutor,
         request::{Rates, RequestGuard},
     },
@@ -39,8 +39,8 @@ const ALONE: [&str; 5] = ["signIn", "refreshSession", "startVisitorSession", "cr
 /// What a root field costs beyond its selections, in points of the rate limit.
 const COSTS: [(&str, u32); 4] = [("askQuestion", 50), ("searchKnowledge", 20), ("signIn", 100), ("auditVerdict", 200)];
 
-/// Bounded lists, and how many items they answer with at most.
-const LISTS: [(&str, u32); 1] = [("answers", graphql::chats::MOST_ANSWERS as u32)];
+/// Bounded lists, and how many items they usually answer with. A chat shows up to twenty answers, and most have a few.
+const LISTS: [(&str, u32); 1] = [("answers", 5)];
 
 /// Everything but the sockets. Cheap to clone.
 #[derive(Clone)]
@@ -178,8 +178,8 @@ impl App {
         for (field, cost) in COSTS {
             guard = guard.with_cost(field, cost);
         }
-        for (field, most) in LISTS {
-            guard = guard.with_list(field, most);
+        for (field, items) in LISTS {
+            guard = guard.with_list(field, items);
         }
         let executor = Arc::new(SchemaExecutor::new(self.services.clone()));
         let transport =

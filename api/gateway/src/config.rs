@@ -10,7 +10,8 @@ pub mod sources;
 use clap::Args;
 
 pub use self::{
-    data::DataConfig, index::IndexConfig, logs::LogConfig, models::ModelConfig, server::ServerConfig, sources::SourceConfig,
+    data::DataConfig, index::IndexConfig, logs::LogConfig, models::ModelConfig, server::ServerConfig,
+    sources::SourceConfig,
 };
 
 /// Everything that can be set.

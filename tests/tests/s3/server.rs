@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs::File, net::TcpListener, path::PathBuf, proc
 
 use anyhow::{Context, Result, ensure};
 use consigne_tests::app::program;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::process::{Child, Command};
 
 /// The packages; what is installed was installed for exactly these.
@@ -38,7 +39,7 @@ impl Bucket {
             .kill_on_drop(true)
             .spawn()?;
         let bucket = Self { child, url: format!("http://127.0.0.1:{port}") };
-        let client = reqwest::Client::builder().no_proxy().build()?;
+        let client = client()?;
         for _ in 0..LOOKS {
             match client.put(format!("{}/{NAME}", bucket.url)).send().await {
                 Ok(made) => {
@@ -61,7 +62,7 @@ impl Bucket {
 
     /// All files, by name.
     pub async fn files(&self) -> Result<BTreeMap<String, Vec<u8>>> {
-        let client = reqwest::Client::builder().no_proxy().build()?;
+        let client = client()?;
         let list = client.get(format!("{}/{NAME}?list-type=2", self.url)).send().await?.text().await?;
         let mut files = BTreeMap::new();
         for name in list.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next()) {
@@ -75,6 +76,13 @@ impl Bucket {
     pub async fn stop(&mut self) -> Result<()> {
         Ok(self.child.kill().await?)
     }
+}
+
+/// Somebody with a key: moto does not check signatures, but shows nothing to those without.
+fn client() -> Result<reqwest::Client> {
+    let key = "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(key))]);
+    Ok(reqwest::Client::builder().no_proxy().default_headers(headers).build()?)
 }
 
 /// The program `moto_server`, in a folder beside the build. One test at a time fills it.

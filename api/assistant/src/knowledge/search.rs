@@ -3,7 +3,7 @@
 //! Meaning is the cosine of two vectors, which crosses languages; words are BM25 over keyed numbers, which find a part
 //! number or a name that a vector blurs. The index adds the two up: a passage with every word of the question gets
 //! [`WORDS_COUNT`] on top of its cosine, one without any gets nothing, so that a passage in another language loses to no
-//! accident of spelling (see `docs/decisions/0005-cosine-plus-words.md`). The passages that the index names are scored
+//! accident of spelling (see `docs/decisions/0007-cosine-plus-words.md`). The passages that the index names are scored
 //! once more from what is stored, which is the truth.
 //!
 //! Reading order: [`search`], [`sync`] (the index, in step with the database), [`excerpts`] (passages that go together).

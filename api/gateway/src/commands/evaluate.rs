@@ -75,6 +75,31 @@ struct Text {
     text: String,
 }
 
+impl Text {
+    /// The document that a customer would have: a page under its title, where there is one.
+    fn as_document(&self) -> NewText {
+        let (media_type, text) = if self.title.is_empty() {
+            ("text/plain", self.text.clone())
+        } else {
+            let body = self.text.strip_prefix(&self.title).unwrap_or(&self.text);
+            let lines = body.lines().filter(|line| !line.trim().is_empty());
+            let paragraphs: String = lines.map(|line| format!("<p>{}</p>\n", escaped(line))).collect();
+            ("text/html", format!("<main><h1>{}</h1>\n{paragraphs}</main>", escaped(&self.title)))
+        };
+        NewText {
+            title: self.id.clone(),
+            media_type: media_type.to_owned(),
+            text,
+            replaces: None,
+            labels: Labels::default(),
+        }
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
 /// Grades of documents, by question.
 type Judgements = HashMap<String, HashMap<String, f64>>;
 
@@ -219,18 +244,10 @@ async fn load(app: &App, scope: &Scope, corpus: &[Text]) -> Result<HashMap<Strin
     let runner = app.runner.clone();
     let worker = tokio::spawn(async move { runner.run(stopped, Duration::from_secs(5)).await });
     for text in corpus {
-        if known.contains_key(&text.id) {
+        if known.contains_key(&text.id) || text.text.trim().is_empty() {
             continue;
         }
-        let is_titled = text.title.is_empty() || text.text.starts_with(&text.title);
-        let new = NewText {
-            title: text.id.clone(),
-            media_type: "text/plain".to_owned(),
-            text: if is_titled { text.text.clone() } else { format!("{}\n\n{}", text.title, text.text) },
-            replaces: None,
-            labels: Labels::default(),
-        };
-        let document = uploads::add_text(scope, knowledge, new).await?;
+        let document = uploads::add_text(scope, knowledge, text.as_document()).await?;
         known.insert(text.id.clone(), document.id.to_string());
     }
     loop {

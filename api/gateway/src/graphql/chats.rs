@@ -21,7 +21,7 @@ use super::{
 };
 
 /// Answers shown with a chat.
-pub const MOST_ANSWERS: u64 = 20;
+const MOST_ANSWERS: u64 = 20;
 
 /// Where an answer stands.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]

@@ -93,7 +93,7 @@ pub struct RequestGuard {
     pub alone: HashSet<String>,
     /// What a root field is worth beyond its selections, for fields that start expensive work.
     pub costs: HashMap<String, u32>,
-    /// How many items a bounded list answers with at most, for fields that are lists without being asked for a number.
+    /// How many items a bounded list usually answers with, for fields that are lists without being asked for a number.
     pub lists: HashMap<String, u32>,
     /// Whether everybody may introspect.
     pub is_development: bool,
@@ -117,10 +117,10 @@ impl RequestGuard {
         self
     }
 
-    /// What stands below this field counts once for each of `most` items.
+    /// What stands below this field counts once for each of `items`.
     #[must_use]
-    pub fn with_list(mut self, field: &str, most: u32) -> Self {
-        self.lists.insert(field.to_owned(), most);
+    pub fn with_list(mut self, field: &str, items: u32) -> Self {
+        self.lists.insert(field.to_owned(), items);
         self
     }
 
