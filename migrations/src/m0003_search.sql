@@ -11,6 +11,7 @@ ALTER TABLE uploads ADD COLUMN tags text NOT NULL DEFAULT '';
 ALTER TABLE uploads ADD COLUMN dated_at bigint;
 
 ALTER TABLE workspaces ADD COLUMN passages bigint NOT NULL DEFAULT 0;
+UPDATE workspaces SET passages = (SELECT count(*) FROM passages AS p WHERE p.workspace_id = workspaces.id AND p.knowledge_version > 0);
 
 -- How many findable passages have a term: what tells a telling word from a common one.
 CREATE TABLE lexicon (

@@ -15,6 +15,7 @@ pub mod language;
 mod lexicon;
 pub mod parse;
 pub mod progress;
+pub mod purge;
 pub mod sandbox;
 pub mod search;
 pub mod sources;

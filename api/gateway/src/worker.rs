@@ -10,6 +10,7 @@ use consigne_assistant::{
     knowledge::{
         deletion::DeleteHandler,
         ingest::IngestHandler,
+        purge::PurgeHandler,
         sources::{crawl::CrawlHandler, removal::DeleteSourceHandler, schedule::SourceSchedule},
         sweep::{BlobSweep, IndexSweep, KnowledgeSweep},
     },
@@ -39,6 +40,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
         Arc::new(answers),
         Arc::new(EraseHandler(services.privacy.clone())),
         Arc::new(DeleteHandler(knowledge.clone())),
+        Arc::new(PurgeHandler(knowledge.clone())),
         Arc::new(IngestHandler(knowledge.clone())),
         Arc::new(DeleteSourceHandler(knowledge.clone())),
         Arc::new(CrawlHandler::new(knowledge.clone())),

@@ -187,7 +187,9 @@ impl Egress {
 
     fn refuse(&self, url: &Url, why: &str) -> PluginError {
         let host = url.host_str().unwrap_or_default();
-        tracing::warn!(plugin = self.plugin, host, why, "egress refused");
+        // A host that a customer or a page named can name a person; one of a manifest cannot.
+        let logged = if self.internet { "of the public internet" } else { host };
+        tracing::warn!(plugin = self.plugin, host = logged, why, "egress refused");
         PluginError::new(PluginErrorKind::HostNotAllowed, format!("{} may not reach {host}: {why}", self.plugin))
     }
 }

@@ -15,7 +15,7 @@ use consigne_foundation::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
-use super::{Knowledge, documents::DocumentState, lexicon, search};
+use super::{Knowledge, documents::DocumentState, lexicon, purge, search};
 use crate::entity::{citations, documents as table, passages};
 
 const JOB: &str = "delete-document";
@@ -33,7 +33,7 @@ pub(crate) fn job(document: DocumentId) -> NewJob {
 pub async fn delete(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<u64> {
     scope.require(Permission::KnowledgeWrite)?;
     let passages = withdraw(scope, knowledge, id).await?;
-    finish(scope, knowledge, id).await?;
+    finish(scope, knowledge, id, Purging::Now).await?;
     Ok(passages)
 }
 
@@ -81,8 +81,17 @@ pub(crate) async fn withdraw_in(scope: &Scope, tx: &WorkspaceTx, id: DocumentId)
     Ok(Some(gone.rows_affected))
 }
 
+/// When the bytes leave the storage of an index that is a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purging {
+    /// Before this answers: somebody waits to hear that it is gone.
+    Now,
+    /// With those of other documents, by a job.
+    Soon,
+}
+
 /// Takes away vectors, blob and row; counts before it records that they are gone. May be repeated.
-async fn finish(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<()> {
+async fn finish(scope: &Scope, knowledge: &Knowledge, id: DocumentId, purging: Purging) -> Result<()> {
     let row = {
         let tx = knowledge.store.read(scope).await?;
         table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?
@@ -94,7 +103,9 @@ async fn finish(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<
     if index.remove_document(&partition, id.0).await? > 0 {
         return Err(Error::new(ErrorKind::Unavailable, format!("Vectors of {id} came back while it was deleted.")));
     }
-    index.purge(&partition).await?;
+    if purging == Purging::Now {
+        index.purge(&partition).await?;
+    }
     knowledge.blobs.delete(&row.blob_key).await?;
     if knowledge.blobs.exists(&row.blob_key).await? {
         return Err(Error::new(ErrorKind::Unavailable, format!("The file of {id} is still stored.")));
@@ -104,6 +115,9 @@ async fn finish(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<
     if gone.rows_affected == 0 {
         // The request and its job both finish it; the first one records.
         return Ok(());
+    }
+    if purging == Purging::Soon {
+        purge::soon(&tx, knowledge).await?;
     }
     audit::append(scope, &tx, Event::new("document.purged").target("document", id.0)).await?;
     tx.commit().await
@@ -127,7 +141,7 @@ impl JobHandler for DeleteHandler {
     }
 
     async fn run(&self, job: &ClaimedJob) -> Result<Outcome> {
-        finish(&job.scope, &self.0, DocumentId(job.target)).await?;
+        finish(&job.scope, &self.0, DocumentId(job.target), Purging::Soon).await?;
         self.0.store.purge_deleted_bytes().await?;
         Ok(Outcome::Done)
     }

@@ -30,7 +30,7 @@ use super::{
     documents::{self, DocumentStage, DocumentState},
     language, lexicon,
     parse::ParseFailure,
-    search,
+    purge, search,
     terms::PassageTerms,
 };
 use crate::entity::{documents as document_table, passages as table};
@@ -360,6 +360,9 @@ impl Run<'_> {
             .await
             .map_err(Error::from)?;
         let event = Event::new("document.ready").target("document", self.row.id.0).detail("passages", total);
+        if !replaced.is_empty() {
+            purge::soon(&tx, self.knowledge).await?;
+        }
         audit::append(self.scope, &tx, event).await?;
         tx.commit().await?;
         Ok(replaced.into_iter().map(|id| id.0).collect())
@@ -382,6 +385,7 @@ impl Run<'_> {
         .await?;
         if changed {
             self.drop_staged(&tx).await?;
+            purge::soon(&tx, self.knowledge).await?;
             let event = Event::new("document.failed").target("document", self.row.id.0).detail("code", code);
             audit::append(self.scope, &tx, event).await?;
         }

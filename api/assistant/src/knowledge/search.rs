@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 pub use self::sync::{Reconciled, reconcile, sync};
 pub(crate) use self::sync::{
-    count_orphans, is_in_step, open_vector, remove_orphans, take_away, vector_bytes, write_ahead,
+    count_orphans, is_in_step, open_vector, purge, remove_orphans, take_away, vector_bytes, write_ahead,
 };
 use super::{Knowledge, lexicon, parse::slide, terms};
 use crate::entity::{documents, passages as table};
@@ -146,6 +146,9 @@ pub async fn search(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> R
         ranking: query.ranking,
         language: query.language,
     };
+    if asked.ranking == Ranking::Words && asked.terms.is_empty() {
+        return Ok(Vec::new());
+    }
     let partition = sync(scope, knowledge).await?;
     let index = knowledge.registry.vector_index()?;
     let wanted = IndexQuery {
@@ -157,6 +160,7 @@ pub async fn search(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> R
     let hits = index.search(&partition, &wanted).await?;
     let passages: Vec<PassageId> = hits.iter().map(|hit| PassageId(hit.passage)).collect();
     let mut found = read(scope, knowledge, &passages, &asked).await?;
+    found.retain(|found| asked.ranking != Ranking::Words || found.rank > 0.0);
     found.sort_by(|a, b| b.rank.total_cmp(&a.rank).then(a.passage.cmp(&b.passage)));
     found.truncate(query.limit);
     Ok(found)

@@ -105,26 +105,33 @@ impl Duty for IndexSweep {
     async fn run(&self, context: &DutyContext) -> Result<()> {
         let mut out_of_step = HashSet::new();
         for scope in context.scopes().await? {
-            if search::is_in_step(&scope, &self.knowledge).await? {
-                continue;
-            }
             let workspace = scope.workspace();
-            if !self.suspects.lock().await.contains(&workspace) {
-                out_of_step.insert(workspace);
-                continue;
+            match self.look_at(&scope).await {
+                Ok(true) => {}
+                Ok(false) => drop(out_of_step.insert(workspace)),
+                // The others are looked at all the same.
+                Err(error) => tracing::warn!(%workspace, %error, "an index could not be compared with the database"),
             }
-            let mended = search::reconcile(&scope, &self.knowledge, |_, _| {}).await?;
-            tracing::warn!(
-                %workspace,
-                stored = mended.stored,
-                indexed = mended.indexed,
-                put = mended.put,
-                removed = mended.removed,
-                "an index was not in step with the database, and was mended"
-            );
         }
         *self.suspects.lock().await = out_of_step;
         Ok(())
+    }
+}
+
+impl IndexSweep {
+    /// Whether the workspace's index is in step now.
+    async fn look_at(&self, scope: &Scope) -> Result<bool> {
+        let workspace = scope.workspace();
+        if search::is_in_step(scope, &self.knowledge).await? {
+            return Ok(true);
+        }
+        if !self.suspects.lock().await.contains(&workspace) {
+            return Ok(false);
+        }
+        let mended = search::reconcile(scope, &self.knowledge, |_, _| {}).await?;
+        let (stored, indexed, put, removed) = (mended.stored, mended.indexed, mended.put, mended.removed);
+        tracing::warn!(%workspace, stored, indexed, put, removed, "an index was compared with the database and mended");
+        Ok(true)
     }
 }
 

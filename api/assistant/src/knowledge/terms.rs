@@ -113,6 +113,8 @@ pub(crate) fn question_words(
 /// the more the fewer of the `passages` have it (idf); one that none has still counts in the sum, so that a question
 /// whose words are mostly foreign to the knowledge is not decided by the one that is not.
 pub(crate) fn weigh(words: &[BTreeSet<u32>], having: &HashMap<u32, i64>, passages: i64, most: f32) -> Vec<Term> {
+    // A count that is behind never makes a word rarer than none.
+    let passages = having.values().copied().max().unwrap_or(0).max(passages).max(0);
     let idf = |number: &u32| {
         let with = having.get(number).copied().unwrap_or(0).clamp(0, passages) as f32;
         (1.0 + (passages as f32 - with + 0.5) / (with + 0.5)).ln()
@@ -126,8 +128,9 @@ pub(crate) fn weigh(words: &[BTreeSet<u32>], having: &HashMap<u32, i64>, passage
     if all <= 0.0 {
         return Vec::new();
     }
-    let terms = words.iter().flatten().filter(|number| having.contains_key(number));
-    terms.map(|number| Term { number: *number, weight: most * idf(number) / all }).collect()
+    // Two words may share a stem in some language; it counts once.
+    let terms: BTreeSet<u32> = words.iter().flatten().copied().filter(|number| having.contains_key(number)).collect();
+    terms.into_iter().map(|number| Term { number, weight: most * idf(&number) / all }).collect()
 }
 
 #[cfg(test)]
@@ -172,5 +175,7 @@ mod tests {
         assert!(among < alone / 3.0);
         assert!(weigh(&words(&[8]), &having, 1_000, 0.2).is_empty());
         assert!(weigh(&[], &having, 0, 0.2).is_empty());
+        let behind = weigh(&words(&[1]), &having, -40, 0.2);
+        assert!(behind.iter().all(|term| term.weight.is_finite() && term.weight >= 0.0), "{behind:?}");
     }
 }

@@ -167,18 +167,21 @@ pub async fn complete(scope: &Scope, knowledge: &Knowledge, id: UploadId) -> Res
         // Another call completed it while this one waited.
         return Err(Error::not_found("upload"));
     }
-    if let Some(known) = same_file(&tx, &upload.file_name, &content_hash, upload.replaces_document_id).await? {
+    let known = same_file(&tx, &upload.file_name, &content_hash, upload.replaces_document_id).await?;
+    if let Some(known) = known.as_ref().filter(|known| known.labels == labels) {
         tx.commit().await?;
         drop_blob(knowledge, &blob).await;
-        return Ok(known);
+        return Ok(known.clone());
     }
+    // The same file under other labels is indexed anew under them; nothing of it is embedded again.
+    let replaces = upload.replaces_document_id.or(known.map(|known| known.id));
     let (name, media_type) = (upload.file_name, upload.media_type);
     let file = documents::File { name, media_type, bytes, content_hash, blob, labels };
-    let (document, replaced_blob) = match upload.replaces_document_id {
+    let (document, replaced_blob) = match replaces {
         Some(document) => documents::replace_file(&tx, document, file).await?,
         None => (documents::insert(&tx, file).await?, None),
     };
-    let action = if upload.replaces_document_id.is_some() { "document.replaced" } else { "document.added" };
+    let action = if replaces.is_some() { "document.replaced" } else { "document.added" };
     audit::append(scope, &tx, Event::new(action).target("document", document.id.0)).await?;
     // A worker that still reads the earlier version loses its job, so that this one does not wait for it.
     jobs::cancel(&tx, ingest::JOB, [document.id.0]).await?;
@@ -300,7 +303,9 @@ async fn same_file(
         .filter(document_table::Column::WorkspaceId.eq(tx.workspace()))
         .filter(document_table::Column::ContentHash.eq(content_hash))
         .filter(document_table::Column::FileName.eq(name))
-        .filter(document_table::Column::State.is_in(["PENDING", "READY"]));
+        .filter(document_table::Column::State.is_in(["PENDING", "READY"]))
+        // What a source brought goes with the source.
+        .filter(document_table::Column::SourceId.is_null());
     if let Some(document) = replaces {
         query = query.filter(document_table::Column::Id.eq(document));
     }

@@ -99,7 +99,7 @@ impl JobHandler for Scripted {
     }
 
     async fn run(&self, job: &ClaimedJob) -> Result<Outcome> {
-        let turn = self.turns.lock().unwrap().pop_front();
+        let turn = self.turns.lock().expect("a test store answers").pop_front();
         match turn {
             None => return Ok(Outcome::Done),
             Some(Turn::Fail) => {}
@@ -131,15 +131,19 @@ async fn play(turns: impl IntoIterator<Item = Turn>) -> (usize, usize) {
     let runner = Runner::new(test.store.clone(), options);
     for _ in 0..40 {
         tokio::select! {
-            ran = runner.run_until_idle() => drop(ran.unwrap()),
+            ran = runner.run_until_idle() => drop(ran.expect("a test store answers")),
             () = scripted.dying.notified() => {}
         }
         test.clock.advance(Duration::from_secs(600));
     }
-    let dead = dead::count(&scope, &test.store).await.unwrap();
+    let dead = dead::count(&scope, &test.store).await.expect("a test store answers");
     let given_up = scripted.given_up.load(Ordering::SeqCst);
-    assert_eq!(usize::try_from(dead).unwrap(), given_up, "a job is dead exactly where its row was told so");
-    (given_up, scripted.turns.lock().unwrap().len())
+    assert_eq!(
+        usize::try_from(dead).expect("a test store answers"),
+        given_up,
+        "a job is dead exactly where its row was told so"
+    );
+    (given_up, scripted.turns.lock().expect("a test store answers").len())
 }
 
 #[tokio::test]
@@ -166,13 +170,17 @@ async fn a_job_that_only_fails_is_given_up_after_its_tries() {
 async fn furnish(kind: &'static str) -> (support::TestStore, Scope) {
     let test = support::open().await;
     let store = &test.store;
-    accounts::create_first(store, "owner@acme.example", PASSWORD, "Acme").await.unwrap();
-    let session = accounts::sign_in(store, "owner@acme.example", PASSWORD, None).await.unwrap();
+    accounts::create_first(store, "owner@acme.example", PASSWORD, "Acme").await.expect("a test store answers");
+    let session = accounts::sign_in(store, "owner@acme.example", PASSWORD, None).await.expect("a test store answers");
     let header = format!("Bearer {}", session.access_token.expose());
-    let scope = authenticate::authenticate(store, Some(&header)).await.unwrap().unwrap().scope;
-    let tx = store.write(&scope).await.unwrap();
-    jobs::enqueue(&tx, NewJob::new(kind, scope.workspace().0)).await.unwrap();
-    tx.commit().await.unwrap();
+    let scope = authenticate::authenticate(store, Some(&header))
+        .await
+        .expect("a test store answers")
+        .expect("a test store answers")
+        .scope;
+    let tx = store.write(&scope).await.expect("a test store answers");
+    jobs::enqueue(&tx, NewJob::new(kind, scope.workspace().0)).await.expect("a test store answers");
+    tx.commit().await.expect("a test store answers");
     (test, scope)
 }
 

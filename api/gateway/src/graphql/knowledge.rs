@@ -134,7 +134,7 @@ pub struct CreateUploadInput {
     /// The document that it replaces; the old passages serve until the new ones are ready.
     pub replaces_document_id: Option<ID>,
     /// Words by which searches can be narrowed; at most 20, each of 60 characters.
-    #[graphql(default)]
+    #[graphql(default, secret)]
     pub tags: Vec<String>,
     /// The document's date, where it is not today.
     pub dated_at: Option<DateTime>,
@@ -227,7 +227,7 @@ pub struct AddTextDocumentInput {
     /// The document that it replaces.
     pub replaces_document_id: Option<ID>,
     /// Words by which searches can be narrowed; at most 20, each of 60 characters.
-    #[graphql(default)]
+    #[graphql(default, secret)]
     pub tags: Vec<String>,
     /// The document's date, where it is not today.
     pub dated_at: Option<DateTime>,
@@ -252,7 +252,7 @@ pub struct KnowledgeFilterInput {
     #[graphql(default)]
     pub languages: Vec<String>,
     /// Of documents with at least one of these tags.
-    #[graphql(default)]
+    #[graphql(default, secret)]
     pub tags: Vec<String>,
     /// Of documents from one of these sources.
     #[graphql(default)]

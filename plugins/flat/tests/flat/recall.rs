@@ -21,7 +21,7 @@ async fn recall(index: &Arc<dyn VectorIndex>, points: &[Point], questions: &[Vec
         let mut truth: Vec<f64> = points.iter().map(|p| cosine(&p.vector, question)).collect();
         truth.sort_by(|a, b| b.total_cmp(a));
         let worst = truth[LIMIT - 1] - 2.0 * TOLERANCE;
-        let hits = search(&index, &acme, question, LIMIT).await.expect("it was filled");
+        let hits = search(index, &acme, question, LIMIT).await.expect("it was filled");
         assert!(hits.windows(2).all(|pair| pair[0].score >= pair[1].score), "best first");
         for hit in &hits {
             let vector = &points[hit.passage.as_u128() as usize].vector;

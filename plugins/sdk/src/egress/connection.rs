@@ -52,6 +52,9 @@ impl Egress {
     /// time, or answers as somebody else.
     pub async fn connect(&self, url: &Url, terms: &TlsTerms) -> Result<EgressConnection> {
         self.check(url)?;
+        if self.internet {
+            return Err(self.refuse(url, "hosts of the public internet are reached by requests alone"));
+        }
         let away = |why: &str| unavailable(self.plugin, url, why);
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = url.port_or_known_default().unwrap_or_default();

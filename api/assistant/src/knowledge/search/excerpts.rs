@@ -9,7 +9,8 @@ use super::Found;
 /// Cosine at which two passages say the same in the same words. Translations stay below it.
 const TWINS: f32 = 0.99;
 
-/// The longest overlap of two neighbours that is looked for, in bytes.
+/// Overlaps of two neighbours that are looked for, in bytes: whole sentences, not a letter that both happen to have.
+const SHORTEST_OVERLAP: usize = 6;
 const LONGEST_OVERLAP: usize = 2_000;
 
 /// How much a model is shown.
@@ -106,10 +107,16 @@ fn are_twins(one: &Found, other: &Found) -> bool {
     one.language == other.language && one.vector.iter().zip(&other.vector).map(|(a, b)| a * b).sum::<f32>() >= TWINS
 }
 
-/// Bytes at the end of `before` with which `after` begins.
+/// Bytes of whole sentences at the end of `before` with which `after` begins.
 fn overlap(before: &str, after: &str) -> usize {
     let most = before.len().min(after.len()).min(LONGEST_OVERLAP);
-    (1..=most).rev().find(|n| after.is_char_boundary(*n) && before.ends_with(&after[..*n])).unwrap_or(0)
+    let are_sentences = |n: usize| {
+        let shared = &after[..n];
+        let begins = before[..before.len() - n].chars().next_back().is_none_or(char::is_whitespace);
+        begins && shared.trim_end().ends_with(['.', '!', '?', '…', '。', ':', '"', '»'])
+    };
+    let is_shared = |n: &usize| after.is_char_boundary(*n) && before.ends_with(&after[..*n]) && are_sentences(*n);
+    (SHORTEST_OVERLAP..=most).rev().find(is_shared).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -155,6 +162,13 @@ mod tests {
         let taken = excerpts(all, BUDGET);
         assert_eq!(texts(&taken), ["First. Second. Third. Fourth.", "Else."]);
         assert_eq!(taken[0].best().ordinal, 4);
+    }
+
+    #[test]
+    fn what_rows_happen_to_share_is_not_an_overlap() {
+        let rows = vec![found(1, 0, 0.9, "Name: Ann\nActive: N"), found(1, 1, 0.8, "Name: Bob\nActive: Y")];
+        assert_eq!(texts(&excerpts(rows, BUDGET)), ["Name: Ann\nActive: N\n\nName: Bob\nActive: Y"]);
+        assert_eq!(overlap("Total: 10", "0 errors"), 0);
     }
 
     #[test]

@@ -64,7 +64,8 @@ pub async fn sync(scope: &Scope, knowledge: &Knowledge) -> Result<Partition> {
     Ok(partition)
 }
 
-/// Brings the passages of a document's version to an index that is a server, before anybody may find them there.
+/// Brings the passages of a document's version to an index that is a server, before anybody may find them there. Those that
+/// were deleted meanwhile are taken away again: whoever deletes later takes them away themselves.
 ///
 /// # Errors
 /// `Unavailable`: nothing is lost, the ingest goes on when the server is back.
@@ -89,8 +90,34 @@ pub(crate) async fn write_ahead(
         let rows = behind(of_version, after).all(tx.db()).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = Some(last.id);
-        index.apply(&partition, reader.read(&tx, &rows).await?, &[], have).await?;
+        let points = reader.read(&tx, &rows).await?;
+        drop(tx);
+        index.apply(&partition, points, &[], have).await?;
+        take_back_deleted(scope, knowledge, rows.iter().map(|row| row.id)).await?;
     }
+}
+
+/// Takes away those points whose passage was deleted while they were brought.
+async fn take_back_deleted(
+    scope: &Scope,
+    knowledge: &Knowledge,
+    brought: impl Iterator<Item = PassageId>,
+) -> Result<()> {
+    let brought: Vec<PassageId> = brought.collect();
+    let tx = knowledge.store.read(scope).await?;
+    let stored: HashSet<PassageId> = table::Entity::find()
+        .filter(table::Column::WorkspaceId.eq(scope.workspace()))
+        .filter(table::Column::Id.is_in(brought.iter().copied()))
+        .select_only()
+        .column(table::Column::Id)
+        .into_tuple()
+        .all(tx.db())
+        .await?
+        .into_iter()
+        .collect();
+    drop(tx);
+    let deleted: Vec<Uuid> = brought.into_iter().filter(|id| !stored.contains(id)).map(|id| id.0).collect();
+    if deleted.is_empty() { Ok(()) } else { take_away(scope, knowledge, &deleted).await }
 }
 
 /// Takes passages that were replaced away from an index that is a server, after nobody can find them any more.
@@ -104,6 +131,15 @@ pub(crate) async fn take_away(scope: &Scope, knowledge: &Knowledge, passages: &[
         index.apply(&partition, Vec::new(), passages, version).await?;
     }
     Ok(())
+}
+
+/// Makes what was removed unreadable in the index's storage, too.
+///
+/// # Errors
+/// `Unavailable`.
+pub(crate) async fn purge(scope: &Scope, knowledge: &Knowledge) -> Result<()> {
+    let (partition, index) = partition(scope, knowledge)?;
+    Ok(index.purge(&partition).await?)
 }
 
 /// What [`reconcile`] found and did.
@@ -148,7 +184,9 @@ pub async fn reconcile(scope: &Scope, knowledge: &Knowledge, mut progress: impl 
             rows.into_iter().filter(|row| !unknown.remove(&row.id.0) && row.knowledge_version > 0).collect();
         put += missing.len() as u64;
         let points = reader.read(&tx, &missing).await?;
+        drop(tx);
         index.apply(&partition, points, &[], -1).await?;
+        take_back_deleted(scope, knowledge, missing.iter().map(|row| row.id)).await?;
         progress(done.min(all), all);
     }
     let orphans: Vec<Uuid> = unknown.into_iter().collect();
@@ -218,19 +256,17 @@ async fn page(
     Ok(behind(newer, after).all(tx.db()).await?)
 }
 
-/// Points that the database does not have any more. Looked for only where the index has more of them; a passage that
-/// waits to be published counts as there.
+/// Points in this process that the database does not have any more. Looked for only where the counts differ.
 async fn gone(tx: &WorkspaceTx, knowledge: &Knowledge, partition: &Partition) -> Result<Vec<Uuid>> {
     let index = knowledge.registry.vector_index()?;
-    let (stored_count, indexed) =
-        (findable(tx, partition.model()).count(tx.db()).await?, index.count(partition).await?);
-    let may_have_gone = match index.residency() {
-        Residency::Memory => stored_count != indexed,
-        Residency::Server => stored_count < indexed,
-    };
-    if !may_have_gone {
+    if findable(tx, partition.model()).count(tx.db()).await? == index.count(partition).await? {
         return Ok(Vec::new());
     }
+    without_passage(tx, partition, index.passages(partition).await?).await
+}
+
+/// Those of the points whose passage is not in the database. A passage that waits to be published is.
+async fn without_passage(tx: &WorkspaceTx, partition: &Partition, points: Vec<Uuid>) -> Result<Vec<Uuid>> {
     let known: HashSet<Uuid> = stored(tx, partition.model())
         .select_only()
         .column(table::Column::Id)
@@ -240,7 +276,23 @@ async fn gone(tx: &WorkspaceTx, knowledge: &Knowledge, partition: &Partition) ->
         .into_iter()
         .map(|id| id.0)
         .collect();
-    Ok(index.passages(partition).await?.into_iter().filter(|id| !known.contains(id)).collect())
+    Ok(points.into_iter().filter(|id| !known.contains(id)).collect())
+}
+
+/// Points whose passage is not in the database, wherever the index is. A server is asked before the database is, so that a
+/// document on its way there is not taken for gone.
+async fn orphans(scope: &Scope, knowledge: &Knowledge) -> Result<Vec<Uuid>> {
+    let (partition, index) = partition(scope, knowledge)?;
+    if index.residency() == Residency::Memory {
+        let tx = knowledge.store.read(scope).await?;
+        return gone(&tx, knowledge, &partition).await;
+    }
+    if index.count(&partition).await? <= count_findable(scope, knowledge, &partition).await? {
+        return Ok(Vec::new());
+    }
+    let points = index.passages(&partition).await?;
+    let tx = knowledge.store.read(scope).await?;
+    without_passage(&tx, &partition, points).await
 }
 
 /// Points of the workspace whose passage is not in the database. An index that was not filled yet has none.
@@ -248,9 +300,7 @@ async fn gone(tx: &WorkspaceTx, knowledge: &Knowledge, partition: &Partition) ->
 /// # Errors
 /// `Unavailable`.
 pub(crate) async fn count_orphans(scope: &Scope, knowledge: &Knowledge) -> Result<u64> {
-    let (partition, _) = partition(scope, knowledge)?;
-    let tx = knowledge.store.read(scope).await?;
-    Ok(gone(&tx, knowledge, &partition).await?.len() as u64)
+    Ok(orphans(scope, knowledge).await?.len() as u64)
 }
 
 /// Takes points away whose passage is not in the database, until the index's storage does not have them either. Says how
@@ -260,10 +310,7 @@ pub(crate) async fn count_orphans(scope: &Scope, knowledge: &Knowledge) -> Resul
 /// `Unavailable`.
 pub(crate) async fn remove_orphans(scope: &Scope, knowledge: &Knowledge) -> Result<u64> {
     let (partition, index) = partition(scope, knowledge)?;
-    let orphans = {
-        let tx = knowledge.store.read(scope).await?;
-        gone(&tx, knowledge, &partition).await?
-    };
+    let orphans = orphans(scope, knowledge).await?;
     sync(scope, knowledge).await?;
     take_away(scope, knowledge, &orphans).await?;
     if !orphans.is_empty() {

@@ -47,9 +47,6 @@ const MOST_SITEMAPS: usize = 50;
 /// A pause after a collision with another writer.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Pages taken away in one transaction.
-const SOME: u64 = 20;
-
 /// The job that crawls a source.
 pub(super) fn job(source: SourceId) -> NewJob {
     NewJob::new(JOB, source.0).priority(6)
@@ -202,6 +199,10 @@ impl Run<'_> {
         match self.follow(PageRequest::whole(url, robots::LONGEST as u64)).await {
             Ok(Fetched::Page(page)) => Ok(Robots::parse(&page.bytes, self.fetcher.robot())),
             Ok(Fetched::Gone) => Ok(Robots::default()),
+            Ok(Fetched::TooLarge) => Err(Stopped::site(
+                "ROBOTS_TOO_LARGE",
+                "The website's robots.txt is larger than 500 KiB; nobody reads it.",
+            )),
             Err(error) if error.kind == PluginErrorKind::Refused => Ok(Robots::default()),
             Err(error) if error.kind == PluginErrorKind::HostNotAllowed => {
                 Err(Stopped::site("HOST_NOT_ALLOWED", "The website is not on the public internet, or not under https."))
@@ -229,11 +230,15 @@ impl Run<'_> {
             Sitemap::Pages(pages) => return Ok(pages),
             Sitemap::Index(further) => further,
         };
-        let mut all = Vec::new();
+        let (mut all, most) = (Vec::new(), usize::try_from(self.source.max_pages).unwrap_or(0));
         for sitemap in further.iter().filter(|sitemap| self.site.has(sitemap)).take(MOST_SITEMAPS) {
             // An index within an index is outside the protocol.
             if let Sitemap::Pages(pages) = self.read_sitemap(sitemap).await? {
-                all.extend(pages);
+                all.extend(pages.iter().filter_map(|url| self.site.visits(url)));
+            }
+            all.truncate(most);
+            if all.len() == most {
+                break;
             }
         }
         Ok(all)
@@ -248,7 +253,8 @@ impl Run<'_> {
         read.ok_or_else(|| Stopped::site("SITEMAP_UNREADABLE", "The sitemap, or one that it lists, could not be read."))
     }
 
-    /// Takes away what this crawl has not seen, unless it saw nothing at all.
+    /// Takes away what this crawl has not seen, a document in a transaction; nothing where a page failed, because what that
+    /// page leads to was not seen either.
     async fn finish(&self) -> Result<Slice, Stopped> {
         loop {
             let tx = self.knowledge.store.write(self.scope).await?;
@@ -259,7 +265,7 @@ impl Run<'_> {
                     "No page could be read. Look at the start page and at robots.txt.",
                 ));
             }
-            let unseen = self.round.unseen(&tx, SOME).await?;
+            let unseen = if row.failed > 0 { Vec::new() } else { self.round.unseen(&tx, 1).await? };
             if unseen.is_empty() {
                 break;
             }

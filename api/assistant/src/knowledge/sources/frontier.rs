@@ -89,6 +89,9 @@ impl Round {
         let mut named = HashSet::new();
         let urls: Vec<&str> = found.urls.iter().map(Url::as_str).filter(|url| named.insert(*url)).collect();
         for some in urls.chunks(SOME) {
+            if left == 0 {
+                break;
+            }
             let seen: HashSet<String> = self
                 .seen(tx)
                 .filter(table::Column::Url.is_in(some.iter().copied()))

@@ -19,9 +19,6 @@ use crate::{
 
 const JOB: &str = "delete-source";
 
-/// Documents withdrawn in one transaction.
-const SOME: u64 = 20;
-
 /// A look at documents that are still going.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
@@ -47,14 +44,14 @@ pub(super) fn job(source: SourceId) -> NewJob {
 /// `Forbidden`, `NotFound`.
 pub async fn delete(scope: &Scope, knowledge: &Knowledge, id: SourceId) -> Result<Withdrawn> {
     scope.require(Permission::KnowledgeWrite)?;
-    mark(scope, knowledge, id).await?;
+    // Read first: the job may be through with the source before this call is.
+    let source = mark(scope, knowledge, id).await?;
     let (documents, passages) = withdraw_documents(scope, knowledge, id).await?;
-    let tx = knowledge.store.read(scope).await?;
-    Ok(Withdrawn { source: find(&tx, id).await?.into(), documents, passages })
+    Ok(Withdrawn { source, documents, passages })
 }
 
 /// From here on nothing is crawled, and the job goes to the end.
-async fn mark(scope: &Scope, knowledge: &Knowledge, id: SourceId) -> Result<()> {
+async fn mark(scope: &Scope, knowledge: &Knowledge, id: SourceId) -> Result<Source> {
     let tx = knowledge.store.write(scope).await?;
     let row = hold(&tx, id).await?;
     if row.state == SourceState::Deleting.name() {
@@ -67,11 +64,14 @@ async fn mark(scope: &Scope, knowledge: &Knowledge, id: SourceId) -> Result<()> 
         .await?;
     jobs::cancel(&tx, crawl::JOB, [id.0]).await?;
     jobs::enqueue(&tx, job(id)).await?;
+    let source = find(&tx, id).await?.into();
     audit::append(scope, &tx, Event::new("source.deleted").target("source", id.0)).await?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(source)
 }
 
-/// Takes the source's documents out of every search, some at a time. Answers how many documents and passages.
+/// Takes the source's documents out of every search, each in a transaction of its own: two in one would wait crosswise for
+/// an ingest that publishes. Answers how many documents and passages.
 async fn withdraw_documents(scope: &Scope, knowledge: &Knowledge, id: SourceId) -> Result<(u64, u64)> {
     let (mut gone, mut passages) = (0, 0);
     loop {
@@ -80,7 +80,7 @@ async fn withdraw_documents(scope: &Scope, knowledge: &Knowledge, id: SourceId) 
             .filter(documents::Column::State.ne(DocumentState::Deleting.name()))
             .select_only()
             .column(documents::Column::Id)
-            .limit(SOME)
+            .limit(1)
             .into_tuple()
             .all(tx.db())
             .await?;
