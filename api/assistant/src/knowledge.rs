@@ -4,7 +4,7 @@
 //! `terms`, `lexicon`), [`search`], and [`sources`], which fetch documents by themselves.
 //!
 //! Passages and their vectors live sealed in the database, which is the truth; an index is derived from it and is
-//! brought in step by [`search::sync`].
+//! brought in step by [`search::sync()`].
 
 pub mod bulk;
 pub mod chunk;

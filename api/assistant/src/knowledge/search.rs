@@ -6,7 +6,7 @@
 //! accident of spelling (see `docs/decisions/0007-cosine-plus-words.md`). The passages that the index names are scored
 //! once more from what is stored, which is the truth.
 //!
-//! Reading order: [`search`], [`sync`] (the index, in step with the database), [`excerpts`] (passages that go together).
+//! Reading order: [`search`], [`mod@sync`] (the index, in step with the database), [`excerpts`] (passages that go together).
 
 pub mod excerpts;
 pub(crate) mod sync;
