@@ -19,7 +19,7 @@ use consigne_foundation::{
     vault::Key,
     workspaces,
 };
-use consigne_sdk::{EmbedKind, Filter, IndexQuery, Term};
+use consigne_sdk::{EmbedKind, Filter, IndexQuery, Residency, Term};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
@@ -36,6 +36,9 @@ const WORDS_COUNT: f32 = 0.2;
 /// What a passage in the question's own language is worth. Multilingual vectors put a passage and its translation within
 /// about .02 of each other, in no reliable order.
 const SAME_LANGUAGE: f32 = 0.02;
+
+/// Searches for one question, where passages that were found are replaced before they are read.
+const TRIES: usize = 4;
 
 /// Passages asked of the index for each one wanted: several translations of a page are near-equal, and what the index
 /// ranks by is rounded.
@@ -149,7 +152,6 @@ pub async fn search(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> R
     if asked.ranking == Ranking::Words && asked.terms.is_empty() {
         return Ok(Vec::new());
     }
-    let partition = sync(scope, knowledge).await?;
     let index = knowledge.registry.vector_index()?;
     let wanted = IndexQuery {
         vector: if asked.ranking == Ranking::Words { vec![0.0; asked.vector.len()] } else { asked.vector.clone() },
@@ -157,9 +159,18 @@ pub async fn search(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> R
         filter: filter_of(scope, knowledge, query.filter).await?,
         limit: query.limit.saturating_mul(ASKED_FOR_EACH),
     };
-    let hits = index.search(&partition, &wanted).await?;
-    let passages: Vec<PassageId> = hits.iter().map(|hit| PassageId(hit.passage)).collect();
-    let mut found = read(scope, knowledge, &passages, &asked).await?;
+    let mut found = Vec::new();
+    for _ in 0..TRIES {
+        let partition = sync(scope, knowledge).await?;
+        let hits = index.search(&partition, &wanted).await?;
+        let passages: Vec<PassageId> = hits.iter().map(|hit| PassageId(hit.passage)).collect();
+        found = read(scope, knowledge, &passages, &asked).await?;
+        // A server was told of new passages before old ones went. An index in this process was not: what was found in it
+        // may have been replaced since.
+        if found.len() == passages.len() || index.residency() == Residency::Server {
+            break;
+        }
+    }
     found.retain(|found| asked.ranking != Ranking::Words || found.rank > 0.0);
     found.sort_by(|a, b| b.rank.total_cmp(&a.rank).then(a.passage.cmp(&b.passage)));
     found.truncate(query.limit);
