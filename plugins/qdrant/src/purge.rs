@@ -6,15 +6,15 @@
 //!
 //! So a purge lowers the thresholds to "at the first deleted point"; puts in points of nobody and takes them out again,
 //! until no segment is too small to be rewritten; and waits until the server has no rewriting left to do, which it
-//! tells as the collection's status. Then it writes two deletions of nothing, each as long as a file of the log, and waits
-//! until the server has dropped the files before them. The thresholds are put back, so that everyday changes do not
+//! tells as the collection's status. Then it writes points of nobody, more of them than some files of the log take, takes
+//! them out again, and waits until the server has dropped the files before them. The thresholds are put back, so that everyday changes do not
 //! rewrite whole segments.
 //!
 //! The status is that of the copies that answer for the collection. The server tells nothing about the log: that wait is
 //! three times as long as the server takes between two writes to disk. Snapshots that an operator took are the
 //! operator's to delete.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use consigne_sdk::{Facts, Partition, Point, Result};
 use qdrant_client::qdrant::CollectionStatus;
@@ -29,6 +29,13 @@ use crate::{
 
 /// Points of nobody for each segment: more than the server wants in a segment that it rewrites.
 const SWEEP_A_SEGMENT: u64 = 128;
+/// Files of the log that are filled: the one with the deletion, the one that the server keeps behind it, and one more.
+const LOG_FILES: u64 = 3;
+/// Bytes that a number of a vector takes in the log at least, and the ids of a point.
+const LEAST_BYTES_A_NUMBER: u64 = 3;
+const LEAST_BYTES_A_POINT: u64 = 120;
+/// Points of nobody in one request.
+const DUST_AT_ONCE: usize = 256;
 /// Between two looks at the status.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -52,7 +59,7 @@ pub(crate) async fn purge(
         collections.set_vacuum(collection, AT_ONCE, within).await?;
         sweep(&nobody, length, info.segments_count).await?;
         wait_until_rewritten(collections, collection, within).await?;
-        push_out_of_the_log(&nobody).await
+        push_out_of_the_log(&nobody, length).await
     });
     let purged = purged.await.unwrap_or_else(|_| Err(unavailable("deleted points are still on the server's disk")));
     if let Err(error) = collections.set_vacuum(collection, everyday, within).await {
@@ -63,14 +70,19 @@ pub(crate) async fn purge(
 
 /// The server puts new points into its smallest segment, so these fill up every small one.
 async fn sweep(nobody: &Tenant<'_>, length: usize, segments: u64) -> Result<()> {
-    let dust = (0..SWEEP_A_SEGMENT * segments.max(2)).map(|number| {
+    nobody.put(&dust(0..SWEEP_A_SEGMENT * segments.max(2), length)).await?;
+    nobody.take_all().await
+}
+
+/// Points of nobody with these numbers.
+fn dust(numbers: Range<u64>, length: usize) -> Vec<Point> {
+    let points = numbers.map(|number| {
         let mut vector = vec![0.0; length];
         vector[usize::try_from(number).unwrap_or_default() % length.max(1)] = 1.0;
         let passage = Uuid::from_u128(u128::from(number));
         Point { passage, document: Uuid::nil(), vector, terms: Vec::new(), facts: Facts::default() }
     });
-    nobody.put(&dust.collect::<Vec<_>>()).await?;
-    nobody.take_all().await
+    points.collect()
 }
 
 /// Another gateway that purges at the same time may have put the thresholds back: a green status counts only where it
@@ -90,10 +102,14 @@ async fn wait_until_rewritten(collections: &Collections, collection: &str, withi
     }
 }
 
-async fn push_out_of_the_log(nobody: &Tenant<'_>) -> Result<()> {
-    let file = usize::try_from(LOG_MEGABYTES << 20).unwrap_or_default();
-    nobody.take_nothing(file).await?;
-    nobody.take_nothing(file).await?;
+/// A deletion by filter does not do: the server writes down what it found, not the filter.
+async fn push_out_of_the_log(nobody: &Tenant<'_>, length: usize) -> Result<()> {
+    let bytes = u64::try_from(length).unwrap_or_default() * LEAST_BYTES_A_NUMBER + LEAST_BYTES_A_POINT;
+    let points = (LOG_FILES * (LOG_MEGABYTES << 20)).div_ceil(bytes);
+    for from in (0..points).step_by(DUST_AT_ONCE) {
+        nobody.put(&dust(from..from + DUST_AT_ONCE as u64, length)).await?;
+    }
+    nobody.take_all().await?;
     sleep(Duration::from_secs(3 * FLUSH_SECONDS)).await;
     Ok(())
 }

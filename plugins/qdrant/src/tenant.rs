@@ -96,11 +96,6 @@ impl Tenant<'_> {
         self.delete(&self.collection, Vec::new()).await
     }
 
-    /// A deletion of nothing, as long as `bytes`: it only takes room in the server's log.
-    pub(crate) async fn take_nothing(&self, bytes: usize) -> Result<()> {
-        self.delete(&self.collection, vec![filter::is(point::DOCUMENT, "-".repeat(bytes))]).await
-    }
-
     /// How many points there are, of one document or of all.
     pub(crate) async fn count(&self, document: Option<Uuid>) -> Result<u64> {
         let of_document = document.map(|document| filter::is(point::DOCUMENT, document.to_string()));
