@@ -185,29 +185,47 @@ impl Sandbox {
         header: &Header,
         bytes: impl AsyncRead + Unpin,
     ) -> Result<ParsedDocument, ParseFailure> {
-        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
-            return Err(unavailable());
-        };
-        let tell = tell(stdin, header, bytes, self.options.limits.input_bytes);
         // JSON escapes at most double text, and each block carries its headings.
         let answer_limit = 4 * self.options.limits.text_bytes as u64 + (64 << 20);
-        let hear = async {
-            let mut answer = vec![];
-            stdout.take(answer_limit).read_to_end(&mut answer).await.map(|_| answer).map_err(|_| unavailable())
-        };
-        let mark = async {
-            let mut words = vec![];
-            let mut stderr = stderr;
-            let _lost = (&mut stderr).take(LAST_WORDS).read_to_end(&mut words).await;
-            // Read on, so that a talkative child does not wait for a reader.
-            let _dropped = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
-            Ok::<_, ParseFailure>(words)
-        };
-        let ((), answer, last_words) = tokio::try_join!(tell, hear, mark)?;
-        let status = child.wait().await.map_err(|_| unavailable())?;
-        judge(status, &answer, &last_words)
+        let said = talk(child, header, bytes, self.options.limits.input_bytes, answer_limit).await?;
+        judge(said.status, &said.answer, &said.last_words)
     }
+}
+
+/// What a child said until its end.
+struct Said {
+    status: ExitStatus,
+    answer: Vec<u8>,
+    last_words: Vec<u8>,
+}
+
+/// Tells a child what to do with at most `limit` bytes, and hears at most `answer_limit` of its answer, until it ends.
+async fn talk(
+    child: &mut Child,
+    header: &Header,
+    bytes: impl AsyncRead + Unpin,
+    limit: u64,
+    answer_limit: u64,
+) -> Result<Said, ParseFailure> {
+    let (Some(stdin), Some(stdout), Some(mut stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(unavailable());
+    };
+    let tell = tell(stdin, header, bytes, limit);
+    let hear = async {
+        let mut answer = vec![];
+        stdout.take(answer_limit).read_to_end(&mut answer).await.map(|_| answer).map_err(|_| unavailable())
+    };
+    let mark = async {
+        let mut words = vec![];
+        let _lost = (&mut stderr).take(LAST_WORDS).read_to_end(&mut words).await;
+        // Read on, so that a talkative child does not wait for a reader.
+        let _dropped = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
+        Ok::<_, ParseFailure>(words)
+    };
+    let ((), answer, last_words) = tokio::try_join!(tell, hear, mark)?;
+    let status = child.wait().await.map_err(|_| unavailable())?;
+    Ok(Said { status, answer, last_words })
 }
 
 /// Writes the header line and the document to a child.

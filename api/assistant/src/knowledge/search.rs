@@ -16,7 +16,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use consigne_foundation::{
     Error, Permission, Result, Scope, Timestamp,
     id::{DocumentId, PassageId},
-    vault::Key,
+    vault::{Key, TermNumbers},
     workspaces,
 };
 use consigne_sdk::{EmbedKind, Filter, IndexQuery, Residency, Term};
@@ -140,10 +140,11 @@ pub async fn search(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> R
         .await?
         .pop()
         .ok_or_else(|| Error::internal("the embedder answered no vector"))?;
+    let numbers = knowledge.store.vault().term_numbers(scope.workspace()).await?;
     let asked = Asked {
         terms: match query.ranking {
             Ranking::Meaning => Vec::new(),
-            Ranking::Hybrid | Ranking::Words => terms_of(scope, knowledge, &query).await?,
+            Ranking::Hybrid | Ranking::Words => terms_of(scope, knowledge, &query, &numbers).await?,
         },
         vector,
         ranking: query.ranking,
@@ -156,7 +157,7 @@ pub async fn search(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> R
     let wanted = IndexQuery {
         vector: if asked.ranking == Ranking::Words { vec![0.0; asked.vector.len()] } else { asked.vector.clone() },
         terms: asked.terms.clone(),
-        filter: filter_of(scope, knowledge, query.filter).await?,
+        filter: filter_of(query.filter, &numbers),
         limit: query.limit.saturating_mul(ASKED_FOR_EACH),
     };
     let mut found = Vec::new();
@@ -208,25 +209,23 @@ impl Asked<'_> {
 }
 
 /// The question's words, weighed by how telling they are in this workspace.
-async fn terms_of(scope: &Scope, knowledge: &Knowledge, query: &Query<'_>) -> Result<Vec<Term>> {
-    let numbers = knowledge.store.vault().term_numbers(scope.workspace()).await?;
+async fn terms_of(scope: &Scope, knowledge: &Knowledge, query: &Query<'_>, numbers: &TermNumbers) -> Result<Vec<Term>> {
     let tx = knowledge.store.read(scope).await?;
     let workspace = workspaces::current(&tx).await?;
-    let words = terms::question_words(query.question, query.language, &workspace.languages, &numbers);
+    let words = terms::question_words(query.question, query.language, &workspace.languages, numbers);
     let all: BTreeSet<u32> = words.iter().flatten().copied().collect();
     let having = lexicon::having(&tx, all).await?;
     Ok(terms::weigh(&words, &having, workspace.passages, query.words_count.unwrap_or(WORDS_COUNT)))
 }
 
-async fn filter_of(scope: &Scope, knowledge: &Knowledge, filter: KnowledgeFilter) -> Result<Filter> {
-    let numbers = knowledge.store.vault().term_numbers(scope.workspace()).await?;
-    Ok(Filter {
+fn filter_of(filter: KnowledgeFilter, numbers: &TermNumbers) -> Filter {
+    Filter {
         sources: filter.sources,
         languages: filter.languages,
-        tags: filter.tags.iter().map(|tag| sync::tag_number(&numbers, tag)).collect(),
+        tags: filter.tags.iter().map(|tag| sync::tag_number(numbers, tag)).collect(),
         from: filter.from.map(|at| at.0),
         until: filter.until.map(|at| at.0),
-    })
+    }
 }
 
 /// The passages themselves, scored; one that was deleted a moment ago is left out.

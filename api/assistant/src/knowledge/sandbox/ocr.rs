@@ -7,9 +7,8 @@ use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt;
 
-use super::{LAST_WORDS, Sandbox, Task, crashed, death, tell, timed_out, unavailable};
+use super::{Sandbox, Task, crashed, death, talk, timed_out, unavailable};
 use crate::knowledge::parse::{self, FailureCode, ParseFailure, ParsedDocument, too_large};
 
 /// Text of a page that is longer is no page's.
@@ -63,30 +62,13 @@ impl Sandbox {
     /// The text of a picture.
     async fn page(&self, picture: &[u8], recognizer: &Recognizer) -> Result<String, ParseFailure> {
         let mut child = self.start().map_err(|_| unavailable())?;
-        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
-            return Err(unavailable());
-        };
         let header = self.header(Task::Recognize(recognizer.clone()), "", "");
-        let told = tell(stdin, &header, picture, u64::MAX);
-        let hear = async {
-            let mut text = vec![];
-            stdout.take(LONGEST_PAGE).read_to_end(&mut text).await.map(|_| text).map_err(|_| unavailable())
-        };
-        let mark = async {
-            let mut words = vec![];
-            let mut stderr = stderr;
-            let _lost = (&mut stderr).take(LAST_WORDS).read_to_end(&mut words).await;
-            let _dropped = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
-            Ok::<_, ParseFailure>(words)
-        };
-        let ((), text, words) = tokio::try_join!(told, hear, mark)?;
-        let status = child.wait().await.map_err(|_| unavailable())?;
-        if !status.success() {
-            let failure = death(status, &words);
+        let said = talk(&mut child, &header, picture, u64::MAX, LONGEST_PAGE).await?;
+        if !said.status.success() {
+            let failure = death(said.status, &said.last_words);
             return Err(if failure.code == FailureCode::Crashed { unrecognized() } else { failure });
         }
-        String::from_utf8(text).map_err(|_| crashed())
+        String::from_utf8(said.answer).map_err(|_| crashed())
     }
 }
 

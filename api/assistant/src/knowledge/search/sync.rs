@@ -336,11 +336,6 @@ impl PointReader {
         Ok(Self { key, numbers: vault.term_numbers(scope.workspace()).await? })
     }
 
-    /// The number of a tag.
-    pub fn tag(&self, tag: &str) -> u32 {
-        tag_number(&self.numbers, tag)
-    }
-
     /// The points of these rows.
     ///
     /// # Errors
@@ -362,7 +357,7 @@ impl PointReader {
         let facts = document.map(|document| Facts {
             source: document.source_id,
             language: row.language.clone(),
-            tags: document.tags.lines().map(|tag| self.tag(tag)).collect(),
+            tags: document.tags.lines().map(|tag| tag_number(&self.numbers, tag)).collect(),
             date: document.dated_at.unwrap_or(document.created_at).0,
         });
         Ok(Point {
