@@ -179,7 +179,7 @@ impl From<PluginError> for Error {
             PluginErrorKind::Misconfigured | PluginErrorKind::HostNotAllowed => ErrorKind::Misconfigured,
             PluginErrorKind::Unavailable | PluginErrorKind::InvalidResponse => ErrorKind::Unavailable,
             PluginErrorKind::RateLimited(_) => ErrorKind::RateLimited,
-            PluginErrorKind::Refused => ErrorKind::Forbidden,
+            PluginErrorKind::Refused | PluginErrorKind::Gone => ErrorKind::Forbidden,
             PluginErrorKind::Internal => ErrorKind::Internal,
         };
         Self::new(kind, error.message.clone()).because(error)

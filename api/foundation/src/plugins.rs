@@ -4,8 +4,9 @@
 //! [`Registry`], which opens plugins.
 //!
 //! The embedder and the vector index are chosen for the whole installation, because vectors of two models never mix. A
-//! chat model is chosen by assistant; the page fetcher is the one that is compiled in. One that works inside this
-//! installation is on from the start; one that hands data to another party is used only where the workspace said so.
+//! chat model is chosen by assistant, a channel by its rules; the page fetcher is the one that is compiled in. One that
+//! works inside this installation is on from the start; one that hands data to another party is used only where the
+//! workspace said so.
 //!
 //! Invariants, as absences:
 //! - No setting is ever returned, logged or named in an error.
@@ -21,7 +22,8 @@ use std::{
 };
 
 use consigne_sdk::{
-    Capability, CapabilityKind, ChatModel, Egress, Embedder, PageFetcher, Plugin, ProcessorRole, VectorIndex,
+    Capability, CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, PageFetcher, Plugin, ProcessorRole,
+    VectorIndex,
 };
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -71,7 +73,7 @@ struct Inner {
     opened_embedder: OnceCell<Arc<dyn Embedder>>,
     opened_index: OnceCell<Arc<dyn VectorIndex>>,
     opened_fetcher: OnceCell<Arc<dyn PageFetcher>>,
-    opened_models: Mutex<HashMap<(Whose, &'static str), OpenModel>>,
+    opened: Mutex<HashMap<Place, Opened>>,
 }
 
 /// One compiled-in plugin.
@@ -93,23 +95,35 @@ impl Entry {
             && self.schema.check(&self.settings).is_ok()
     }
 
-    async fn open(&self, settings: Value) -> Result<Capability> {
+    fn offers(&self, capability: CapabilityKind) -> bool {
+        self.plugin.manifest().offers(capability)
+    }
+
+    /// Vectors of two models never mix: what makes them and what finds them holds for the whole installation.
+    fn is_chosen_by_the_operator(&self) -> bool {
+        self.offers(CapabilityKind::Embedder) || self.offers(CapabilityKind::VectorIndex)
+    }
+
+    async fn open(&self, capability: CapabilityKind, settings: Value) -> Result<Capability> {
         let egress = Egress::new(self.plugin.manifest(), &settings)?;
-        Ok(self.plugin.open(settings, egress).await?)
+        Ok(self.plugin.open(capability, settings, egress).await?)
     }
 }
 
-/// Under whose settings a model is open: the operator's, or one workspace's own.
+/// Under whose settings something is open: the operator's, or one workspace's own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Whose {
     Operator,
     Workspace(WorkspaceId),
 }
 
-/// Of each plugin one version is open, and opened once however many ask at the same time.
-struct OpenModel {
+/// What is open: whose, of which plugin, and which of its capabilities.
+type Place = (Whose, &'static str, CapabilityKind);
+
+/// In each place one version is open, and opened once however many ask at the same time.
+struct Opened {
     version: i64,
-    model: Arc<OnceCell<Arc<dyn ChatModel>>>,
+    capability: Arc<OnceCell<Capability>>,
 }
 
 impl Registry {
@@ -145,7 +159,7 @@ impl Registry {
             (&defaults.vector_index, CapabilityKind::VectorIndex),
             (&defaults.chat_model, CapabilityKind::ChatModel),
         ] {
-            if !entries.iter().any(|e| e.id() == id && e.plugin.manifest().capability == capability) {
+            if !entries.iter().any(|e| e.id() == id && e.offers(capability)) {
                 return Err(misconfigured(format!("{id} is not compiled in, or is no {capability:?}.")));
             }
         }
@@ -157,7 +171,7 @@ impl Registry {
             opened_embedder: OnceCell::new(),
             opened_index: OnceCell::new(),
             opened_fetcher: OnceCell::new(),
-            opened_models: Mutex::default(),
+            opened: Mutex::default(),
         })))
     }
 
@@ -166,12 +180,13 @@ impl Registry {
     /// # Errors
     /// `Misconfigured`, `Unavailable`.
     pub async fn open_defaults(&self) -> Result<()> {
-        let open_embedder = async || match self.open_as_operator(&self.0.embedder).await? {
+        let open_embedder = async || match self.open_as_operator(&self.0.embedder, CapabilityKind::Embedder).await? {
             Capability::Embedder(embedder) => Ok(embedder),
             _ => Err(not_that(&self.0.embedder)),
         };
         self.0.opened_embedder.get_or_try_init(open_embedder).await?;
-        let open_index = async || match self.open_as_operator(&self.0.vector_index).await? {
+        let open_index = async || match self.open_as_operator(&self.0.vector_index, CapabilityKind::VectorIndex).await?
+        {
             Capability::VectorIndex(index) => Ok(index),
             _ => Err(not_that(&self.0.vector_index)),
         };
@@ -206,13 +221,63 @@ impl Registry {
     /// # Errors
     /// `NotFound`; `Disabled` where the workspace does not use it; `Misconfigured`, `Unavailable` where it cannot open.
     pub async fn chat_model(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn ChatModel>> {
+        match self.opened(scope, store, plugin, CapabilityKind::ChatModel).await? {
+            Capability::ChatModel(model) => Ok(model),
+            _ => Err(not_that(plugin)),
+        }
+    }
+
+    /// A channel under the settings that hold for the workspace, as [`Registry::chat_model`].
+    ///
+    /// # Errors
+    /// As [`Registry::chat_model`].
+    pub async fn channel(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn Channel>> {
+        match self.opened(scope, store, plugin, CapabilityKind::Channel).await? {
+            Capability::Channel(channel) => Ok(channel),
+            _ => Err(not_that(plugin)),
+        }
+    }
+
+    /// A corrector under the settings that hold for the workspace, as [`Registry::chat_model`].
+    ///
+    /// # Errors
+    /// As [`Registry::chat_model`].
+    pub async fn corrector(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn Corrector>> {
+        match self.opened(scope, store, plugin, CapabilityKind::Corrector).await? {
+            Capability::Corrector(corrector) => Ok(corrector),
+            _ => Err(not_that(plugin)),
+        }
+    }
+
+    /// The plugins with this capability that the workspace uses, in the order of their registration.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn used(&self, scope: &Scope, store: &Store, capability: CapabilityKind) -> Result<Vec<&'static str>> {
+        let stored = settings::all(scope, store).await?;
+        let own = |entry: &Entry| stored.iter().find(|(id, _)| id == entry.id()).map(|(_, stored)| stored);
+        let offering = self.0.entries.iter().filter(|entry| entry.offers(capability));
+        Ok(offering.filter(|entry| self.is_enabled(entry, own(entry))).map(Entry::id).collect())
+    }
+
+    async fn opened(
+        &self,
+        scope: &Scope,
+        store: &Store,
+        plugin: &str,
+        capability: CapabilityKind,
+    ) -> Result<Capability> {
         let entry = self.entry(plugin)?;
-        if entry.plugin.manifest().capability != CapabilityKind::ChatModel {
-            return Err(Error::not_found("chat model"));
+        if !entry.offers(capability) {
+            return Err(Error::not_found(match capability {
+                CapabilityKind::Channel => "channel",
+                CapabilityKind::Corrector => "corrector",
+                _ => "chat model",
+            }));
         }
         let stored = settings::find(scope, store, entry.id()).await?;
         if !self.is_enabled(entry, stored.as_ref()) {
-            self.forget(Whose::Workspace(scope.workspace()), entry.id());
+            self.forget(scope.workspace(), entry.id());
             return Err(switched_off(entry));
         }
         let own = match &stored {
@@ -223,12 +288,9 @@ impl Registry {
             Some((version, settings)) => (Whose::Workspace(scope.workspace()), version, settings),
             None => (Whose::Operator, 0, entry.settings.clone()),
         };
-        let model = self.cell(whose, entry.id(), version);
-        let open = async || match entry.open(settings).await? {
-            Capability::ChatModel(model) => Ok(model),
-            _ => Err(not_that(entry.id())),
-        };
-        Ok(model.get_or_try_init(open).await?.clone())
+        let cell = self.cell((whose, entry.id(), capability), version);
+        let open = async || entry.open(capability, settings).await;
+        Ok(cell.get_or_try_init(open).await?.clone())
     }
 
     /// What fetches pages of websites, under the operator's settings; opened on first use. Whether the workspace uses it
@@ -239,13 +301,13 @@ impl Registry {
     pub async fn page_fetcher(&self, scope: &Scope, store: &Store) -> Result<Arc<dyn PageFetcher>> {
         let mut entries = self.0.entries.iter();
         let entry = entries
-            .find(|entry| entry.plugin.manifest().capability == CapabilityKind::PageFetcher)
+            .find(|entry| entry.offers(CapabilityKind::PageFetcher))
             .ok_or_else(|| misconfigured("Nothing that fetches pages is compiled in.".to_owned()))?;
         let stored = settings::find(scope, store, entry.id()).await?;
         if !self.is_enabled(entry, stored.as_ref()) {
             return Err(switched_off(entry));
         }
-        let open = async || match self.open_as_operator(entry.id()).await? {
+        let open = async || match self.open_as_operator(entry.id(), CapabilityKind::PageFetcher).await? {
             Capability::PageFetcher(fetcher) => Ok(fetcher),
             _ => Err(not_that(entry.id())),
         };
@@ -256,34 +318,32 @@ impl Registry {
         self.0.entries.iter().find(|entry| entry.id() == plugin).ok_or_else(|| Error::not_found("plugin"))
     }
 
-    async fn open_as_operator(&self, plugin: &str) -> Result<Capability> {
+    async fn open_as_operator(&self, plugin: &str, capability: CapabilityKind) -> Result<Capability> {
         let entry = self.entry(plugin)?;
-        entry.open(entry.settings.clone()).await
+        entry.open(capability, entry.settings.clone()).await
     }
 
     /// Whether the workspace uses it: its own word, or else what holds from the start.
     fn is_enabled(&self, entry: &Entry, stored: Option<&Stored>) -> bool {
-        match entry.plugin.manifest().capability {
-            CapabilityKind::Embedder => entry.id() == self.0.embedder,
-            CapabilityKind::VectorIndex => entry.id() == self.0.vector_index,
-            CapabilityKind::ChatModel | CapabilityKind::PageFetcher => {
-                stored.map_or_else(|| entry.is_on_from_the_start(), |stored| stored.is_enabled)
-            }
+        if entry.is_chosen_by_the_operator() {
+            return entry.id() == self.0.embedder || entry.id() == self.0.vector_index;
         }
+        stored.map_or_else(|| entry.is_on_from_the_start(), |stored| stored.is_enabled)
     }
 
-    /// The place of this version; an older one is closed when its last answer ends.
-    fn cell(&self, whose: Whose, plugin: &'static str, version: i64) -> Arc<OnceCell<Arc<dyn ChatModel>>> {
-        let mut models = self.0.opened_models.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = models.entry((whose, plugin)).or_insert_with(|| OpenModel { version, model: Arc::default() });
+    /// The place of this version; an older one is closed when its last use ends.
+    fn cell(&self, place: Place, version: i64) -> Arc<OnceCell<Capability>> {
+        let mut all = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = all.entry(place).or_insert_with(|| Opened { version, capability: Arc::default() });
         if open.version != version {
-            *open = OpenModel { version, model: Arc::default() };
+            *open = Opened { version, capability: Arc::default() };
         }
-        open.model.clone()
+        open.capability.clone()
     }
 
-    fn forget(&self, whose: Whose, plugin: &'static str) {
-        self.0.opened_models.lock().unwrap_or_else(PoisonError::into_inner).remove(&(whose, plugin));
+    fn forget(&self, workspace: WorkspaceId, plugin: &'static str) {
+        let mut all = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(whose, id, _), _| (*whose, *id) != (Whose::Workspace(workspace), plugin));
     }
 }
 

@@ -12,7 +12,9 @@ use std::{collections::BTreeMap, error::Error, path::PathBuf, sync::Arc};
 
 use consigne_plugin_extractive::Extractive;
 use consigne_plugin_fastembed::{Fastembed, FastembedOptions};
-use consigne_sdk::{Capability, ChatDelta, ChatModel, ChatRequest, Egress, Embedder, Plugin, PromptPassage};
+use consigne_sdk::{
+    Capability, CapabilityKind, ChatDelta, ChatModel, ChatRequest, Egress, Embedder, Plugin, PromptPassage,
+};
 use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::json;
@@ -95,7 +97,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn open(plugin: &dyn Plugin) -> consigne_sdk::Result<Capability> {
-    plugin.open(json!({}), Egress::new(plugin.manifest(), &json!({}))?).await
+    plugin.open(CapabilityKind::ChatModel, json!({}), Egress::new(plugin.manifest(), &json!({}))?).await
 }
 
 async fn answer(

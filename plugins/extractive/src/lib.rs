@@ -68,7 +68,7 @@ impl Extractive {
                 id: "extractive",
                 name: "Extractive",
                 summary: "Answers with quotes from the knowledge, inside this installation.",
-                capability: CapabilityKind::ChatModel,
+                capabilities: vec![CapabilityKind::ChatModel],
                 hosts: Vec::new(),
                 settings_schema: Manifest::schema_of::<ExtractiveSettings>(),
             },
@@ -92,7 +92,7 @@ impl Plugin for Extractive {
         Processing::internal(vec![DataCategory::Knowledge, DataCategory::Conversation], vec![Purpose::Answering])
     }
 
-    async fn open(&self, settings: Value, _egress: Egress) -> Result<Capability> {
+    async fn open(&self, _capability: CapabilityKind, settings: Value, _egress: Egress) -> Result<Capability> {
         let settings = match settings {
             Value::Null => Some(ExtractiveSettings::default()),
             Value::Object(_) => ExtractiveSettings::deserialize(settings).ok(),

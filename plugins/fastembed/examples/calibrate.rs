@@ -26,7 +26,7 @@ use std::{
 };
 
 use consigne_plugin_fastembed::{Fastembed, FastembedOptions};
-use consigne_sdk::{Capability, Egress, EmbedKind, Embedder, Plugin};
+use consigne_sdk::{Capability, CapabilityKind, Egress, EmbedKind, Embedder, Plugin};
 use serde_json::{Value, json};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
@@ -47,7 +47,7 @@ async fn main() -> Fallible<()> {
     };
     let plugin = Fastembed::new(FastembedOptions { parts: parts.into(), onnxruntime: None, workers: 2 });
     let egress = Egress::new(plugin.manifest(), &json!({}))?;
-    let Capability::Embedder(embedder) = plugin.open(json!({}), egress).await? else {
+    let Capability::Embedder(embedder) = plugin.open(CapabilityKind::Embedder, json!({}), egress).await? else {
         return Err("no embedder".into());
     };
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use consigne_plugin_fastembed::{Fastembed, FastembedOptions};
-use consigne_sdk::{Capability, Egress, EmbedKind, Embedder, Plugin};
+use consigne_sdk::{Capability, CapabilityKind, Egress, EmbedKind, Embedder, Plugin};
 use serde_json::json;
 
 #[tokio::main]
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let clock = Clock::start();
     let plugin = Fastembed::new(FastembedOptions { parts, onnxruntime: None, workers });
     let egress = Egress::new(plugin.manifest(), &json!({}))?;
-    let Capability::Embedder(embedder) = plugin.open(json!({}), egress).await? else {
+    let Capability::Embedder(embedder) = plugin.open(CapabilityKind::Embedder, json!({}), egress).await? else {
         return Err("no embedder".into());
     };
     println!("open (hashing)         {:.2} s, {}", clock.seconds(), memory());

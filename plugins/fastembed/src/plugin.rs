@@ -36,7 +36,7 @@ impl Fastembed {
             id: "fastembed",
             name: "fastembed",
             summary: "Turns questions and passages into vectors inside this installation.",
-            capability: CapabilityKind::Embedder,
+            capabilities: vec![CapabilityKind::Embedder],
             hosts: hosts(),
             settings_schema: Manifest::schema_of::<FastembedSettings>(),
         };
@@ -55,7 +55,7 @@ impl Plugin for Fastembed {
         Processing::internal(categories, vec![Purpose::KnowledgeIndexing, Purpose::Answering])
     }
 
-    async fn open(&self, settings: Value, _egress: Egress) -> Result<Capability> {
+    async fn open(&self, _capability: CapabilityKind, settings: Value, _egress: Egress) -> Result<Capability> {
         let settings: FastembedSettings = serde_json::from_value(settings).map_err(|error| {
             PluginError::new(PluginErrorKind::Misconfigured, format!("settings of fastembed: {error}"))
         })?;

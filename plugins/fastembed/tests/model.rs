@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use consigne_plugin_fastembed::{Fastembed, FastembedOptions};
-use consigne_sdk::{Capability, Egress, EmbedKind, Embedder, Plugin, PluginError, PluginErrorKind};
+use consigne_sdk::{Capability, CapabilityKind, Egress, EmbedKind, Embedder, Plugin, PluginError, PluginErrorKind};
 use serde_json::json;
 
 #[expect(
@@ -22,7 +22,7 @@ fn options() -> FastembedOptions {
 async fn open(options: FastembedOptions) -> Result<Arc<dyn Embedder>, PluginError> {
     let plugin = Fastembed::new(options);
     let egress = Egress::new(plugin.manifest(), &json!({}))?;
-    match plugin.open(json!({}), egress).await? {
+    match plugin.open(CapabilityKind::Embedder, json!({}), egress).await? {
         Capability::Embedder(embedder) => Ok(embedder),
         _ => panic!("not an embedder"),
     }
@@ -160,6 +160,10 @@ async fn a_library_that_is_none_is_a_clear_error_for_everyone_who_waits() {
 async fn settings_that_do_not_exist_are_refused() {
     let plugin = Fastembed::new(options());
     let egress = Egress::new(plugin.manifest(), &json!({})).unwrap();
-    let error = plugin.open(json!({ "colour": "blue" }), egress).await.err().expect("there is no such setting");
+    let error = plugin
+        .open(CapabilityKind::Embedder, json!({ "colour": "blue" }), egress)
+        .await
+        .err()
+        .expect("there is no such setting");
     assert_eq!(error.kind, PluginErrorKind::Misconfigured);
 }

@@ -7,7 +7,9 @@
 use std::time::Instant;
 
 use consigne_plugin_flat::{Flat, FlatOptions};
-use consigne_sdk::{Capability, Egress, Facts, Fingerprint, IndexQuery, Partition, Plugin, Point, Result, Term};
+use consigne_sdk::{
+    Capability, CapabilityKind, Egress, Facts, Fingerprint, IndexQuery, Partition, Plugin, Point, Result, Term,
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -36,7 +38,8 @@ fn text_like(state: &mut u64, centre: &[f32], topics: &[Vec<f32>]) -> Vec<f32> {
 #[tokio::main]
 async fn main() -> Result<()> {
     let plugin = Flat::new(FlatOptions::default());
-    let Capability::VectorIndex(index) = plugin.open(json!({}), Egress::new(plugin.manifest(), &json!({}))?).await?
+    let Capability::VectorIndex(index) =
+        plugin.open(CapabilityKind::VectorIndex, json!({}), Egress::new(plugin.manifest(), &json!({}))?).await?
     else {
         return Ok(());
     };

@@ -68,7 +68,7 @@ impl Flat {
                 id: "flat",
                 name: "Flat",
                 summary: "Finds the nearest passages by an exact scan in this process's memory.",
-                capability: CapabilityKind::VectorIndex,
+                capabilities: vec![CapabilityKind::VectorIndex],
                 hosts: Vec::new(),
                 settings_schema: Manifest::schema_of::<FlatSettings>(),
             },
@@ -87,7 +87,7 @@ impl Plugin for Flat {
         Processing::internal(vec![DataCategory::Vectors], vec![Purpose::KnowledgeIndexing, Purpose::Answering])
     }
 
-    async fn open(&self, settings: Value, _egress: Egress) -> Result<Capability> {
+    async fn open(&self, _capability: CapabilityKind, settings: Value, _egress: Egress) -> Result<Capability> {
         let fits = settings.is_null() || (settings.is_object() && FlatSettings::deserialize(settings).is_ok());
         if !fits {
             return Err(PluginError::new(PluginErrorKind::Misconfigured, "flat takes no settings"));

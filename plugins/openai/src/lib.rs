@@ -45,7 +45,7 @@ impl OpenAi {
             name: "OpenAI-compatible server",
             summary: "Writes answers with a language model behind the chat-completions protocol: Ollama, vLLM, \
                       llama.cpp, OpenAI and others.",
-            capability: CapabilityKind::ChatModel,
+            capabilities: vec![CapabilityKind::ChatModel],
             hosts: vec![HostRule::FromSetting("baseUrl")],
             settings_schema: Manifest::schema_of::<Settings>(),
         };
@@ -69,7 +69,7 @@ impl Plugin for OpenAi {
         declaration::of(settings)
     }
 
-    async fn open(&self, settings: Value, egress: Egress) -> Result<Capability> {
+    async fn open(&self, _capability: CapabilityKind, settings: Value, egress: Egress) -> Result<Capability> {
         let model = model::OpenAiModel::new(Settings::parse(settings)?, egress)?;
         Ok(Capability::ChatModel(Arc::new(model)))
     }

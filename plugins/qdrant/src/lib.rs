@@ -50,7 +50,7 @@ impl Qdrant {
             id: ID,
             name: "Qdrant",
             summary: "Finds the nearest passages in a Qdrant server or cluster.",
-            capability: CapabilityKind::VectorIndex,
+            capabilities: vec![CapabilityKind::VectorIndex],
             hosts: vec![HostRule::FromSetting("url")],
             settings_schema: Manifest::schema_of::<Settings>(),
         };
@@ -74,7 +74,7 @@ impl Plugin for Qdrant {
         declaration::of(settings)
     }
 
-    async fn open(&self, settings: Value, egress: Egress) -> Result<Capability> {
+    async fn open(&self, _capability: CapabilityKind, settings: Value, egress: Egress) -> Result<Capability> {
         let index = index::QdrantIndex::open(Settings::parse(settings)?, egress)?;
         Ok(Capability::VectorIndex(Arc::new(index)))
     }

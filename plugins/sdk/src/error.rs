@@ -15,6 +15,8 @@ pub enum PluginErrorKind {
     Refused,
     /// The other side answered something outside its published protocol.
     InvalidResponse,
+    /// The receiver wants nothing more, for good (410).
+    Gone,
     /// The host is not on the allow-list of the manifest.
     HostNotAllowed,
     /// Our own fault.

@@ -1,12 +1,12 @@
 //! What a plugin is.
 //!
 //! A plugin is anything that speaks to an outside party, or that could be swapped for another product. It knows this
-//! crate and nothing else of ours. It states what it is and what personal data it is handed ([`manifest`]), offers one
-//! capability ([`Embedder`], [`VectorIndex`], [`ChatModel`] or [`PageFetcher`]), and reaches the network only through the
+//! crate and nothing else of ours. It states what it is and what personal data it is handed ([`manifest`]), offers a
+//! capability ([`Embedder`], [`VectorIndex`], [`ChatModel`], [`PageFetcher`], [`Channel`] or [`Corrector`]), and reaches the network only through the
 //! [`Egress`] it is given.
 //!
 //! Reading order: [`plugin`], [`manifest`], [`processing`], [`egress`], [`error`], then the capabilities
-//! [`embedder`], [`vector_index`], [`chat_model`], [`page_fetcher`]; [`words`] is what several of both sides need.
+//! [`embedder`], [`vector_index`], [`chat_model`], [`page_fetcher`], [`channel`], [`corrector`]; [`words`] is what several of both sides need.
 //! Behind the feature `conformance`, for tests: what every index has to do.
 //!
 //! Invariants, as absences:
@@ -15,9 +15,11 @@
 //! - No host that a customer names is reached at an address that is not on the public internet.
 //! - No vector call exists without a [`Partition`], and no partition without a workspace.
 
+pub mod channel;
 pub mod chat_model;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod corrector;
 pub mod egress;
 pub mod embedder;
 pub mod error;
@@ -28,7 +30,15 @@ pub mod processing;
 pub mod vector_index;
 pub mod words;
 
+pub use channel::{
+    Action, Channel, ChannelTraits, Delivery, EscalationReason, EscalationState, Inbound, InboundRequest, Line, Notice,
+    Once, Opened, Polled, Receipt, Received, ReplyTo, Speaker,
+};
 pub use chat_model::{ChatDelta, ChatModel, ChatRequest, ChatStream, PromptMessage, PromptPassage, PromptRole};
+pub use corrector::{
+    CorrectionAim, CorrectionDelta, CorrectionRequest, CorrectionStream, Corrector, Ephemeral, ExplainRequest,
+    Explained, Tone,
+};
 pub use egress::{Egress, EgressRequest, EgressResponse};
 pub use embedder::{EmbedKind, Embedder, EmbeddingModel, Fingerprint};
 pub use error::{PluginError, PluginErrorKind, Result};

@@ -18,6 +18,10 @@ pub enum CapabilityKind {
     ChatModel,
     /// Fetches pages of websites that customers name.
     PageFetcher,
+    /// Tells people that a visitor needs one of them, and brings back what they say.
+    Channel,
+    /// Corrects texts without keeping any.
+    Corrector,
 }
 
 /// A host that a plugin may reach. Anything else is refused by [`crate::Egress`].
@@ -47,8 +51,8 @@ pub struct Manifest {
     pub name: &'static str,
     /// One sentence: what it does.
     pub summary: &'static str,
-    /// The capability it offers.
-    pub capability: CapabilityKind,
+    /// The capabilities it offers, each under the same settings.
+    pub capabilities: Vec<CapabilityKind>,
     /// The hosts it may reach; empty for a plugin that works inside this process.
     pub hosts: Vec<HostRule>,
     /// JSON Schema (2020-12) of its settings.
@@ -56,6 +60,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Whether it offers this capability.
+    pub fn offers(&self, capability: CapabilityKind) -> bool {
+        self.capabilities.contains(&capability)
+    }
+
     /// The JSON Schema of a settings struct.
     pub fn schema_of<S: JsonSchema>() -> Value {
         schema_for!(S).to_value()

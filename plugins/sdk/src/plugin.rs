@@ -1,13 +1,16 @@
-//! The plugin itself: a manifest, and a way to open its one capability.
+//! The plugin itself: a manifest, and a way to open each capability it offers.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::{ChatModel, Egress, Embedder, Manifest, PageFetcher, Processing, Result, VectorIndex};
+use crate::{
+    CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, Manifest, PageFetcher, Processing, Result,
+    VectorIndex,
+};
 
-/// A product behind one capability. Registered by name in the gateway's list; never discovered.
+/// A product behind one capability, or a few under the same settings. Registered by name in the gateway's list; never discovered.
 #[async_trait]
 pub trait Plugin: Send + Sync {
     /// What this plugin is, what it may reach and which settings it takes.
@@ -17,11 +20,12 @@ pub trait Plugin: Send + Sync {
     /// about place and retention than the same product hosted by its maker.
     fn processing(&self, settings: &Value) -> Processing;
 
-    /// Opens the capability under `settings`, which were checked against the manifest's schema before.
+    /// Opens a capability that the manifest names, under `settings`, which were checked against its schema before.
     ///
     /// # Errors
-    /// `Misconfigured` where the settings cannot work, `Unavailable` where a needed part is missing.
-    async fn open(&self, settings: Value, egress: Egress) -> Result<Capability>;
+    /// `Misconfigured` where the settings cannot work or it does not offer the capability, `Unavailable` where a needed
+    /// part is missing.
+    async fn open(&self, capability: CapabilityKind, settings: Value, egress: Egress) -> Result<Capability>;
 }
 
 /// What an opened plugin can do.
@@ -35,4 +39,8 @@ pub enum Capability {
     ChatModel(Arc<dyn ChatModel>),
     /// Fetches pages of websites that customers name.
     PageFetcher(Arc<dyn PageFetcher>),
+    /// Tells people that a visitor needs one of them, and brings back what they say.
+    Channel(Arc<dyn Channel>),
+    /// Corrects texts without keeping any.
+    Corrector(Arc<dyn Corrector>),
 }

@@ -27,6 +27,8 @@ pub enum DataCategory {
     Vectors,
     /// Contact details that a person volunteered.
     Contact,
+    /// Texts that are corrected, with personal data masked.
+    Drafts,
 }
 
 /// Why data is processed. Closed: a purpose outside this list cannot be named.
@@ -37,6 +39,10 @@ pub enum Purpose {
     KnowledgeIndexing,
     /// Answering a visitor's question.
     Answering,
+    /// Handing a chat over to people.
+    Escalation,
+    /// Correcting a text before it is sent.
+    Correction,
 }
 
 /// Where the other side processes.

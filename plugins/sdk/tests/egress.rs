@@ -76,7 +76,7 @@ fn manifest(hosts: Vec<HostRule>) -> Manifest {
         id: "probe",
         name: "Probe",
         summary: "Tries the doors.",
-        capability: CapabilityKind::ChatModel,
+        capabilities: vec![CapabilityKind::ChatModel],
         hosts,
         settings_schema: json!({}),
     }

@@ -53,7 +53,7 @@ impl Website {
             id: ID,
             name: "Website",
             summary: "Fetches pages of the websites that the workspace names, from the public internet over https.",
-            capability: CapabilityKind::PageFetcher,
+            capabilities: vec![CapabilityKind::PageFetcher],
             hosts: let_through.chain([HostRule::PublicInternet]).collect(),
             settings_schema: Manifest::schema_of::<WebsiteSettings>(),
         };
@@ -72,7 +72,7 @@ impl Plugin for Website {
         Processing::internal(Vec::new(), vec![Purpose::KnowledgeIndexing])
     }
 
-    async fn open(&self, settings: Value, egress: Egress) -> Result<Capability> {
+    async fn open(&self, _capability: CapabilityKind, settings: Value, egress: Egress) -> Result<Capability> {
         let fits = settings.is_null() || (settings.is_object() && WebsiteSettings::deserialize(settings).is_ok());
         if !fits {
             return Err(PluginError::new(PluginErrorKind::Misconfigured, "website takes no settings"));

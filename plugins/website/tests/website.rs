@@ -10,7 +10,9 @@ use std::{
 };
 
 use consigne_plugin_website::{Website, WebsiteOptions};
-use consigne_sdk::{Capability, Egress, Fetched, Page, PageFetcher, PageRequest, Plugin, PluginErrorKind, Result};
+use consigne_sdk::{
+    Capability, CapabilityKind, Egress, Fetched, Page, PageFetcher, PageRequest, Plugin, PluginErrorKind, Result,
+};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -60,7 +62,7 @@ impl Server {
 async fn fetcher(let_through: Vec<SocketAddr>) -> Arc<dyn PageFetcher> {
     let plugin = Website::new(WebsiteOptions { let_through });
     let egress = Egress::new(plugin.manifest(), &json!({})).expect("usable settings");
-    match plugin.open(json!({}), egress).await {
+    match plugin.open(CapabilityKind::PageFetcher, json!({}), egress).await {
         Ok(Capability::PageFetcher(fetcher)) => fetcher,
         _ => panic!("the plugin opens as what its manifest says"),
     }

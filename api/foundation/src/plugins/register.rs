@@ -1,10 +1,10 @@
 //! What a workspace sees of plugins, and says about them: the list, switching on and off, the recipients.
 
-use consigne_sdk::{CapabilityKind, Egress, Manifest, Processing, ProcessorRole};
+use consigne_sdk::{Egress, Manifest, Processing, ProcessorRole};
 use serde_json::Value;
 
 use super::{
-    Entry, Registry, Whose,
+    Entry, Registry,
     settings::{self, Stored, Switch},
 };
 use crate::{
@@ -124,15 +124,13 @@ impl Registry {
         audit::append(scope, &tx, event).await?;
         let stored = settings::find_in(&tx, entry.id()).await?;
         tx.commit().await?;
-        self.forget(Whose::Workspace(scope.workspace()), entry.id());
+        self.forget(scope.workspace(), entry.id());
         self.info(scope, store, entry, stored.as_ref()).await
     }
 
     fn switchable(&self, plugin: &str) -> Result<&Entry> {
         let entry = self.entry(plugin)?;
-        let is_chosen_by_the_operator =
-            matches!(entry.plugin.manifest().capability, CapabilityKind::Embedder | CapabilityKind::VectorIndex);
-        if is_chosen_by_the_operator {
+        if entry.is_chosen_by_the_operator() {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 "The operator chooses this plugin for the whole installation.",

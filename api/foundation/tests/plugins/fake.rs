@@ -113,9 +113,9 @@ impl Plugin for Fake {
         Processing { role: ProcessorRole::SubProcessor, operator: "Chatty Inc.".to_owned(), region, ..internal }
     }
 
-    async fn open(&self, settings: Value, _: Egress) -> Result<Capability> {
+    async fn open(&self, capability: CapabilityKind, settings: Value, _: Egress) -> Result<Capability> {
         self.opened.fetch_add(1, Ordering::SeqCst);
-        Ok(match self.manifest.capability {
+        Ok(match capability {
             CapabilityKind::ChatModel => {
                 let model = settings["model"].as_str().unwrap_or(self.manifest.id);
                 Capability::ChatModel(Arc::new(Model(model.to_owned())))
@@ -128,8 +128,8 @@ impl Plugin for Fake {
                 answer_threshold: 0.5,
             }))),
             CapabilityKind::VectorIndex => Capability::VectorIndex(Arc::new(Index)),
-            CapabilityKind::PageFetcher => {
-                return Err(PluginError::new(PluginErrorKind::Misconfigured, "a fake fetches nothing"));
+            CapabilityKind::PageFetcher | CapabilityKind::Channel | CapabilityKind::Corrector => {
+                return Err(PluginError::new(PluginErrorKind::Misconfigured, "a fake is none of these"));
             }
         })
     }
@@ -137,7 +137,8 @@ impl Plugin for Fake {
 
 fn internal(id: &'static str, capability: CapabilityKind) -> Arc<dyn Plugin> {
     let settings_schema = json!({ "type": "object", "additionalProperties": false });
-    let manifest = Manifest { id, name: id, summary: "", capability, hosts: vec![], settings_schema };
+    let manifest =
+        Manifest { id, name: id, summary: "", capabilities: vec![capability], hosts: vec![], settings_schema };
     Arc::new(Fake { manifest, is_internal: true, opened: Arc::default() })
 }
 
@@ -159,7 +160,7 @@ pub(crate) fn chatty(opened: &Arc<AtomicUsize>) -> Arc<dyn Plugin> {
         id: "chatty",
         name: "Chatty",
         summary: "",
-        capability: CapabilityKind::ChatModel,
+        capabilities: vec![CapabilityKind::ChatModel],
         hosts,
         settings_schema,
     };

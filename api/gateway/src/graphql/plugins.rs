@@ -23,6 +23,10 @@ pub enum PluginCapability {
     ChatModel,
     /// Fetches pages of websites that customers name.
     PageFetcher,
+    /// Tells people that a visitor needs one of them, and brings back what they say.
+    Channel,
+    /// Corrects texts without keeping any.
+    Corrector,
 }
 
 /// Who the operator of a plugin's other side is (GDPR art. 4 and 28).
@@ -47,6 +51,8 @@ pub enum DataCategory {
     Vectors,
     /// Contact details that a person volunteered.
     Contact,
+    /// Texts that are corrected, with personal data masked.
+    Drafts,
 }
 
 /// Why data is processed.
@@ -57,6 +63,10 @@ pub enum Purpose {
     KnowledgeIndexing,
     /// Answering a visitor's question.
     Answering,
+    /// Handing a chat over to people.
+    Escalation,
+    /// Correcting a text before it is sent.
+    Correction,
 }
 
 /// Which personal data a plugin is handed, why, where, and how long it is kept there.
@@ -78,7 +88,7 @@ pub struct ProcessingDeclaration {
     pub purposes: Vec<Purpose>,
 }
 
-/// A product behind one capability.
+/// A product behind a capability, or a few under the same settings.
 #[derive(SimpleObject, Clone)]
 pub struct Plugin {
     /// Its stable name, as settings and the audit log write it.
@@ -87,8 +97,8 @@ pub struct Plugin {
     pub name: String,
     /// What it does, in a sentence.
     pub summary: String,
-    /// The capability it offers.
-    pub capability: PluginCapability,
+    /// The capabilities it offers.
+    pub capabilities: Vec<PluginCapability>,
     /// Whether the workspace uses it.
     pub is_enabled: bool,
     /// Since when; null where it is on from the start, or off.
@@ -206,7 +216,7 @@ impl From<registry::PluginInfo> for Plugin {
             id: p.manifest.id.to_owned(),
             name: p.manifest.name.to_owned(),
             summary: p.manifest.summary.to_owned(),
-            capability: p.manifest.capability.into(),
+            capabilities: p.manifest.capabilities.into_iter().map(PluginCapability::from).collect(),
             is_enabled: p.enabled,
             enabled_at: p.enabled_at.map(DateTime::from),
             hosts: p.hosts,

@@ -24,7 +24,7 @@ fn it_works_inside_this_installation_on_knowledge_and_conversation() {
     assert_eq!(processing.role, ProcessorRole::Internal);
     assert_eq!(processing.categories, [DataCategory::Knowledge, DataCategory::Conversation]);
     assert_eq!(processing.purposes, [Purpose::Answering]);
-    assert_eq!(plugin.manifest().capability, CapabilityKind::ChatModel);
+    assert_eq!(plugin.manifest().capabilities, [CapabilityKind::ChatModel]);
     assert!(plugin.manifest().hosts.is_empty());
 }
 

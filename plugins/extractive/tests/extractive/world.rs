@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use consigne_plugin_extractive::Extractive;
 use consigne_sdk::{
-    Capability, ChatDelta, ChatModel, ChatRequest, Egress, EmbedKind, Embedder, EmbeddingModel, Fingerprint, Plugin,
-    PluginError, PluginErrorKind, PromptPassage, Result,
+    Capability, CapabilityKind, ChatDelta, ChatModel, ChatRequest, Egress, EmbedKind, Embedder, EmbeddingModel,
+    Fingerprint, Plugin, PluginError, PluginErrorKind, PromptPassage, Result,
 };
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -161,7 +161,7 @@ impl Visitor {
 pub async fn open(settings: Value) -> Result<Arc<dyn ChatModel>> {
     let plugin = Extractive::new();
     let egress = Egress::new(plugin.manifest(), &settings)?;
-    match plugin.open(settings, egress).await? {
+    match plugin.open(CapabilityKind::ChatModel, settings, egress).await? {
         Capability::ChatModel(model) => Ok(model),
         _ => panic!("extractive is a chat model"),
     }

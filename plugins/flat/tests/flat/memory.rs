@@ -124,7 +124,7 @@ async fn opening_twice_gives_one_index() {
     let mut opened = Vec::new();
     for _ in 0..2 {
         let egress = Egress::new(plugin.manifest(), &json!({})).unwrap();
-        match plugin.open(json!({}), egress).await.unwrap() {
+        match plugin.open(CapabilityKind::VectorIndex, json!({}), egress).await.unwrap() {
             consigne_sdk::Capability::VectorIndex(index) => opened.push(index),
             _ => panic!("flat is a vector index"),
         }
@@ -138,9 +138,9 @@ async fn it_declares_vectors_inside_this_installation_and_takes_no_setting() {
     let plugin = Flat::new(FlatOptions::default());
     let processing = plugin.processing(&json!({}));
     assert_eq!(processing.role, ProcessorRole::Internal);
-    assert_eq!(plugin.manifest().capability, CapabilityKind::VectorIndex);
+    assert_eq!(plugin.manifest().capabilities, [CapabilityKind::VectorIndex]);
     assert!(plugin.manifest().hosts.is_empty());
     let egress = Egress::new(plugin.manifest(), &json!({})).unwrap();
-    let refused = plugin.open(json!({ "surprise": 1 }), egress).await.err().unwrap();
+    let refused = plugin.open(CapabilityKind::VectorIndex, json!({ "surprise": 1 }), egress).await.err().unwrap();
     assert_eq!(refused.kind, PluginErrorKind::Misconfigured);
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use consigne_plugin_flat::{Flat, FlatOptions};
 use consigne_sdk::{
-    Capability, Egress, Facts, Fingerprint, Hit, IndexQuery, Partition, Plugin, Point, Result, VectorIndex,
+    Capability, CapabilityKind, Egress, Facts, Fingerprint, Hit, IndexQuery, Partition, Plugin, Point, Result,
+    VectorIndex,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 pub async fn open(memory_bytes: usize) -> Arc<dyn VectorIndex> {
     let plugin = Flat::new(FlatOptions { memory_bytes });
     let egress = Egress::new(plugin.manifest(), &json!({})).expect("no setting names a host");
-    match plugin.open(json!({}), egress).await.expect("flat opens") {
+    match plugin.open(CapabilityKind::VectorIndex, json!({}), egress).await.expect("flat opens") {
         Capability::VectorIndex(index) => index,
         _ => panic!("flat is a vector index"),
     }

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use consigne_plugin_openai::OpenAi;
 use consigne_sdk::{
-    Capability, ChatDelta, ChatModel, ChatRequest, ChatStream, Egress, EmbedKind, Embedder, EmbeddingModel,
-    Fingerprint, Plugin, PluginError, PromptMessage, PromptPassage, PromptRole, Result,
+    Capability, CapabilityKind, ChatDelta, ChatModel, ChatRequest, ChatStream, Egress, EmbedKind, Embedder,
+    EmbeddingModel, Fingerprint, Plugin, PluginError, PromptMessage, PromptPassage, PromptRole, Result,
 };
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ pub fn settings(standin: &StandIn, more: Value) -> Value {
 pub async fn open(settings: Value) -> Result<Arc<dyn ChatModel>> {
     let plugin = OpenAi::new();
     let egress = Egress::new(plugin.manifest(), &settings)?;
-    match plugin.open(settings, egress).await? {
+    match plugin.open(CapabilityKind::ChatModel, settings, egress).await? {
         Capability::ChatModel(model) => Ok(model),
         _ => panic!("the manifest says chat model"),
     }

@@ -16,7 +16,7 @@ fn declared(settings: Value) -> Processing {
 fn the_manifest_names_one_host_and_hides_the_key() {
     let plugin = OpenAi::default();
     let manifest = plugin.manifest();
-    assert_eq!((manifest.id, manifest.capability), ("openai", CapabilityKind::ChatModel));
+    assert_eq!((manifest.id, manifest.capabilities.as_slice()), ("openai", [CapabilityKind::ChatModel].as_slice()));
     assert_eq!(manifest.hosts, [HostRule::FromSetting("baseUrl")]);
     let schema = &manifest.settings_schema;
     assert_eq!(schema["required"], json!(["baseUrl", "model"]));

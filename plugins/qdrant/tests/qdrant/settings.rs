@@ -17,7 +17,7 @@ fn declared(settings: Value) -> Processing {
 fn the_manifest_names_one_host_and_hides_the_key() {
     let plugin = Qdrant::default();
     let manifest = plugin.manifest();
-    assert_eq!((manifest.id, manifest.capability), ("qdrant", CapabilityKind::VectorIndex));
+    assert_eq!((manifest.id, manifest.capabilities.as_slice()), ("qdrant", [CapabilityKind::VectorIndex].as_slice()));
     assert_eq!(manifest.hosts, [HostRule::FromSetting("url")]);
     let schema = &manifest.settings_schema;
     assert_eq!((&schema["required"], &schema["additionalProperties"]), (&json!(["url"]), &json!(false)));

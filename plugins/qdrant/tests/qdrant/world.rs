@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use consigne_plugin_qdrant::Qdrant;
-use consigne_sdk::{Capability, Egress, Plugin, Result, VectorIndex};
+use consigne_sdk::{Capability, CapabilityKind, Egress, Plugin, Result, VectorIndex};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::standin::Standin;
 pub async fn open(settings: Value) -> Result<Arc<dyn VectorIndex>> {
     let plugin = Qdrant::new();
     let egress = Egress::new(plugin.manifest(), &settings)?;
-    match plugin.open(settings, egress).await? {
+    match plugin.open(CapabilityKind::VectorIndex, settings, egress).await? {
         Capability::VectorIndex(index) => Ok(index),
         _ => panic!("qdrant is a vector index"),
     }

@@ -14,7 +14,7 @@ fn manifest(hosts: Vec<HostRule>) -> Manifest {
         id: "probe",
         name: "Probe",
         summary: "Tries the doors.",
-        capability: CapabilityKind::PageFetcher,
+        capabilities: vec![CapabilityKind::PageFetcher],
         hosts,
         settings_schema: json!({}),
     }
