@@ -58,7 +58,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
 }
 
 /// Counts answers for Prometheus.
-struct Meter(Arc<Metrics>);
+pub(crate) struct Meter(pub(crate) Arc<Metrics>);
 
 impl AnswerMeter for Meter {
     fn answered(&self, outcome: &'static str, first_text: Option<Duration>, _whole: Duration) {

@@ -17,7 +17,7 @@ use consigne_foundation::{
     store::{Store, WorkspaceTx},
     vault::Key,
 };
-use consigne_sdk::{ChatDelta, ChatRequest, ChatStream, PromptPassage};
+use consigne_sdk::{ChatDelta, ChatModel, ChatRequest, ChatStream, PromptPassage};
 use futures::StreamExt;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ const CHECK_EVERY: u32 = 8;
 const MOST_TOKENS: u32 = 1_024;
 /// Tokens of passages that go into a prompt.
 const PASSAGE_TOKENS: i64 = 4_000;
-const HISTORY_TURNS: u64 = 3;
+pub(super) const HISTORY_TURNS: u64 = 3;
 
 /// Who processed an answer, where, and what they keep: the facts of the route that served it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ impl JobHandler for AnswerHandler {
 }
 
 impl AnswerHandler {
-    fn store(&self) -> &Store {
+    pub(super) fn store(&self) -> &Store {
         &self.knowledge.store
     }
 
@@ -143,25 +143,12 @@ impl AnswerHandler {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        let language = self.language_of(&run);
+        let language = language_of(&run.assistant, &run.question);
         let model =
             self.registry.chat_model(scope, self.store(), &run.assistant.chat_model).await.map_err(not_in_use)?;
-        let question = follow_up::rewritten(model.as_ref(), &run.question, language, &run.history).await;
-        let excerpts = self.excerpts(scope, &run.assistant, &question, language).await?;
+        let asked = Asked { question: &run.question, history: &run.history, language };
+        let (request, excerpts) = self.prepare(scope, &run.assistant, model.as_ref(), asked).await?;
         let disclosure = self.disclosure(scope, &run.assistant.chat_model, model.model_name()).await?;
-        let embedder = self.registry.embedder()?;
-        let threshold = run.assistant.answer_threshold.map_or(embedder.model().answer_threshold, |t| t as f32);
-        let given: Vec<PromptPassage> =
-            excerpts.iter().zip(1..).map(|(excerpt, index)| prompt_passage(excerpt, index)).collect();
-        let request = ChatRequest {
-            messages: prompt::render(&run.assistant, language, &given, &run.history, &run.question),
-            question,
-            language: language.map(str::to_owned),
-            passages: given,
-            max_tokens: MOST_TOKENS,
-            answer_threshold: threshold,
-            embedder,
-        };
         let mut writer = Writer::new(self.store(), scope, &run);
         // Without a passage there is nothing to answer from; no model is asked.
         let text =
@@ -215,9 +202,31 @@ impl AnswerHandler {
         Ok(Some(AnswerRun { row, key, assistant, question, history, attempt }))
     }
 
-    fn language_of(&self, run: &AnswerRun) -> Option<&'static str> {
-        let allowed: Vec<&str> = run.assistant.languages.iter().map(String::as_str).collect();
-        language::detect_among(&run.question, &allowed)
+    /// What the model is asked, and the passages that it may cite.
+    pub(super) async fn prepare(
+        &self,
+        scope: &Scope,
+        assistant: &Assistant,
+        model: &dyn ChatModel,
+        asked: Asked<'_>,
+    ) -> Result<(ChatRequest, Vec<Excerpt>)> {
+        let Asked { question, history, language } = asked;
+        let alone = follow_up::rewritten(model, question, language, history).await;
+        let excerpts = self.excerpts(scope, assistant, &alone, language).await?;
+        let embedder = self.registry.embedder()?;
+        let threshold = assistant.answer_threshold.map_or(embedder.model().answer_threshold, |t| t as f32);
+        let given: Vec<PromptPassage> =
+            excerpts.iter().zip(1..).map(|(excerpt, index)| prompt_passage(excerpt, index)).collect();
+        let request = ChatRequest {
+            messages: prompt::render(assistant, language, &given, history, question),
+            question: alone,
+            language: language.map(str::to_owned),
+            passages: given,
+            max_tokens: MOST_TOKENS,
+            answer_threshold: threshold,
+            embedder,
+        };
+        Ok((request, excerpts))
     }
 
     async fn excerpts(
@@ -235,7 +244,7 @@ impl AnswerHandler {
     }
 
     /// The citations whose quote stands in a stored passage now.
-    async fn keep_true(&self, scope: &Scope, cited: Vec<Citation>) -> Result<Vec<Citation>> {
+    pub(super) async fn keep_true(&self, scope: &Scope, cited: Vec<Citation>) -> Result<Vec<Citation>> {
         if cited.is_empty() {
             return Ok(cited);
         }
@@ -353,8 +362,21 @@ impl AnswerRun {
     }
 }
 
+/// A question, and what it was asked after.
+pub(super) struct Asked<'a> {
+    pub(super) question: &'a str,
+    pub(super) history: &'a [Turn],
+    pub(super) language: Option<&'static str>,
+}
+
+/// The question's language, among those of the assistant.
+pub(super) fn language_of(assistant: &Assistant, question: &str) -> Option<&'static str> {
+    let allowed: Vec<&str> = assistant.languages.iter().map(String::as_str).collect();
+    language::detect_among(question, &allowed)
+}
+
 /// A model that the workspace does not use is a matter for whoever configured the assistant.
-fn not_in_use(error: Error) -> Error {
+pub(super) fn not_in_use(error: Error) -> Error {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::Disabled => {
             Error::new(ErrorKind::Misconfigured, "The assistant's chat model is not in use in this workspace.")

@@ -3,35 +3,46 @@
 //! A set is what BEIR (Thakur et al., 2021) calls one: documents and questions as JSON lines (`id`, `text`, `title` where
 //! there is one) and judgements as tab-separated lines (question, document, grade). Documents are loaded like anybody's,
 //! into a workspace of their own that later runs find again; a document is as good as its best passage.
+//!
+//! Where conversations are given, the assistant's own pipeline answers their last questions, and it is counted how well
+//! it tells those that the knowledge does not answer.
 
 use std::{
     collections::{HashMap, HashSet},
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use consigne_assistant::knowledge::{
-    Knowledge, Ranking,
-    documents::{self, DocumentState, Labels},
-    language,
-    search::{self, Query},
-    uploads::{self, NewText},
+use consigne_assistant::{
+    assistants::{self, AssistantSettings},
+    chats::{
+        answer::AnswerHandler,
+        rehearsal::{self, Earlier},
+    },
+    knowledge::{
+        Knowledge, Ranking,
+        documents::{self, DocumentState, Labels},
+        language,
+        search::{self, Query},
+        uploads::{self, NewText},
+    },
 };
 use consigne_foundation::{
     Clock, Scope,
     identity::{accounts, authenticate, operator},
     workspaces,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::serve;
-use crate::{app::App, config::Config, telemetry::Stopwatch};
+use crate::{app::App, config::Config, telemetry::Stopwatch, worker::Meter};
 
 /// Documents that count.
 const DEPTH: usize = 10;
@@ -63,8 +74,29 @@ pub struct EvaluateArgs {
     /// Questions at most, evenly taken; all where left out.
     #[arg(long)]
     most: Option<usize>,
+    /// Conversations: JSON lines with `text`, the last question, `history`, a list of `question` and `answer`, and
+    /// `answerable`, whether the knowledge holds the answer.
+    #[arg(long)]
+    conversations: Option<PathBuf>,
+    /// Cosine under which a passage is not taken to answer, if not what the model is calibrated for; may be given several
+    /// times.
+    #[arg(long)]
+    threshold: Vec<f64>,
     #[command(flatten)]
     config: Config,
+}
+
+#[derive(Deserialize)]
+struct Conversation {
+    text: String,
+    history: Vec<Turn>,
+    answerable: bool,
+}
+
+#[derive(Deserialize)]
+struct Turn {
+    question: String,
+    answer: String,
 }
 
 #[derive(Deserialize)]
@@ -108,10 +140,10 @@ type Judgements = HashMap<String, HashMap<String, f64>>;
 /// # Errors
 /// What could not be read or loaded.
 pub async fn evaluate(args: EvaluateArgs) -> Result<ExitCode> {
-    let corpus = texts(&args.corpus)?;
+    let corpus: Vec<Text> = lines(&args.corpus)?;
     let judgements = judgements(&args.judgements)?;
-    let questions: Vec<Text> =
-        texts(&args.questions)?.into_iter().filter(|question| judgements.contains_key(&question.id)).collect();
+    let mut questions: Vec<Text> = lines(&args.questions)?;
+    questions.retain(|question| judgements.contains_key(&question.id));
     let step = args.most.map_or(1, |most| questions.len().div_ceil(most.max(1)));
     let questions: Vec<Text> = questions.into_iter().step_by(step.max(1)).collect();
     if questions.is_empty() {
@@ -148,8 +180,66 @@ pub async fn evaluate(args: EvaluateArgs) -> Result<ExitCode> {
         measured[&name] = sum.over(questions.len());
         measured[&name]["ms"] = json!(watch.seconds() * 1e3 / questions.len() as f64);
     }
+    if let Some(conversations) = &args.conversations {
+        let conversations: Vec<Conversation> = lines(conversations)?;
+        let thresholds = std::iter::once(None).chain(args.threshold.iter().copied().map(Some));
+        for threshold in thresholds {
+            let name = threshold.map_or("answerability".to_owned(), |at| format!("answerability {at}"));
+            measured[&name] = answerability(&app, &scope, &conversations, threshold).await?;
+        }
+    }
     println!("{measured}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// How well the assistant tells questions whose answer is not in the knowledge: precision, recall and F1 of saying so.
+async fn answerability(
+    app: &App,
+    scope: &Scope,
+    conversations: &[Conversation],
+    threshold: Option<f64>,
+) -> Result<Value> {
+    let services = &app.services;
+    let answers = AnswerHandler {
+        knowledge: services.knowledge.clone(),
+        registry: services.registry.clone(),
+        meter: Arc::new(Meter(app.metrics.clone())),
+    };
+    let mut known = assistants::list(scope, &services.store).await?.into_iter();
+    let mut assistant = match known.next() {
+        Some(assistant) => assistant,
+        None => {
+            let settings = AssistantSettings { name: Some("Evaluation".to_owned()), ..AssistantSettings::default() };
+            assistants::create(scope, &services.store, &services.registry, settings).await?
+        }
+    };
+    assistant.answer_threshold = threshold.or(assistant.answer_threshold);
+    let (mut right, mut said, mut wanted) = (0_u32, 0_u32, 0_u32);
+    for conversation in conversations {
+        let history: Vec<Earlier> = conversation.history.iter().map(Turn::earlier).collect();
+        let answer = rehearsal::rehearse(scope, &answers, &assistant, &history, &conversation.text).await?;
+        said += u32::from(answer.is_none());
+        wanted += u32::from(!conversation.answerable);
+        right += u32::from(answer.is_none() && !conversation.answerable);
+    }
+    let over = |whole: u32| if whole == 0 { 0.0 } else { f64::from(right) / f64::from(whole) };
+    let (precision, recall) = (over(said), over(wanted));
+    let f1 = if right == 0 { 0.0 } else { 2.0 * precision * recall / (precision + recall) };
+    let answerable = conversations.len() as u32 - wanted;
+    Ok(json!({
+        "answerable": answerable,
+        "unanswerable": wanted,
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "answered": f64::from(answerable - (said - right)) / f64::from(answerable.max(1)),
+    }))
+}
+
+impl Turn {
+    fn earlier(&self) -> Earlier {
+        Earlier { question: self.question.clone(), answer: self.answer.clone() }
+    }
 }
 
 /// The documents of a search, best first, each once.
@@ -270,7 +360,7 @@ async fn load(app: &App, scope: &Scope, corpus: &[Text]) -> Result<HashMap<Strin
     Ok(known.into_iter().map(|(id, document)| (document, id)).collect())
 }
 
-fn texts(path: &Path) -> Result<Vec<Text>> {
+fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let all = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let lines = all.lines().filter(|line| !line.trim().is_empty());
     lines.map(|line| serde_json::from_str(line).with_context(|| format!("a line of {}", path.display()))).collect()
