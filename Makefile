@@ -34,6 +34,7 @@ bench-quality: parts ## How well the search finds what it should, on sets with k
 	cargo build --release --locked --bin consigne
 	scripts/bench-quality
 
-bench: parts ## Start, memory and answers of a release build, measured.
+bench: parts ## Start, memory, loading, answers and the index of a release build, measured.
 	cargo build --release --locked --bin consigne
 	scripts/bench
+	cargo run --release --locked -p consigne-plugin-flat --example scan

@@ -26,8 +26,10 @@ use consigne_assistant::{
     },
     knowledge::{
         Knowledge, Ranking,
+        chunk::{self, Chunk, ChunkOptions},
         documents::{self, DocumentState, Labels},
         language,
+        parse::{self, ParseLimits},
         search::{self, Query},
         uploads::{self, NewText},
     },
@@ -37,6 +39,8 @@ use consigne_foundation::{
     identity::{accounts, authenticate, operator},
     workspaces,
 };
+use consigne_sdk::EmbedKind;
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -48,6 +52,10 @@ use crate::{app::App, config::Config, telemetry::Stopwatch, worker::Meter};
 const DEPTH: usize = 10;
 /// Passages looked at to find them.
 const PASSAGES: usize = 40;
+/// Texts that the embedder is given at once, as by an ingest.
+const EMBEDDED_AT_ONCE: usize = 16;
+/// Steps that the embedder is given at the same time, so that it never waits.
+const PARALLEL: usize = 2;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const KEY_LIVES: Duration = Duration::from_secs(24 * 3_600);
 const OWNER: &str = "evaluation@consigne.localhost";
@@ -59,11 +67,11 @@ pub struct EvaluateArgs {
     #[arg(long)]
     corpus: PathBuf,
     /// The questions: JSON lines with `id` and `text`.
-    #[arg(long)]
-    questions: PathBuf,
+    #[arg(long, required_unless_present = "loading")]
+    questions: Option<PathBuf>,
     /// The judgements: a head line, then question, document and grade, separated by tabs.
-    #[arg(long)]
-    judgements: PathBuf,
+    #[arg(long, required_unless_present = "loading")]
+    judgements: Option<PathBuf>,
     /// The workspace that the documents are loaded into, and found in again by later runs.
     #[arg(long)]
     workspace: String,
@@ -82,6 +90,10 @@ pub struct EvaluateArgs {
     /// times.
     #[arg(long)]
     threshold: Vec<f64>,
+    /// Measures loading alone: passages a second of everything together, and of the embedder on the same texts. The
+    /// workspace has to be a new one.
+    #[arg(long)]
+    loading: bool,
     #[command(flatten)]
     config: Config,
 }
@@ -141,18 +153,25 @@ type Judgements = HashMap<String, HashMap<String, f64>>;
 /// What could not be read or loaded.
 pub async fn evaluate(args: EvaluateArgs) -> Result<ExitCode> {
     let corpus: Vec<Text> = lines(&args.corpus)?;
-    let judgements = judgements(&args.judgements)?;
-    let mut questions: Vec<Text> = lines(&args.questions)?;
-    questions.retain(|question| judgements.contains_key(&question.id));
-    let step = args.most.map_or(1, |most| questions.len().div_ceil(most.max(1)));
-    let questions: Vec<Text> = questions.into_iter().step_by(step.max(1)).collect();
-    if questions.is_empty() {
-        bail!("no question of {} is judged in {}", args.questions.display(), args.judgements.display());
-    }
     let app = App::build(args.config, Clock::system()).await?;
     app.warm().await?;
     let knowledge = &app.services.knowledge;
     let scope = workspace(&app, &args.workspace).await?;
+    if args.loading {
+        println!("{}", loading(&app, &scope, &corpus).await?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (Some(questions), Some(judged)) = (&args.questions, &args.judgements) else {
+        bail!("give questions and judgements, or measure --loading alone");
+    };
+    let judgements = judgements(judged)?;
+    let mut questions: Vec<Text> = lines(questions)?;
+    questions.retain(|question| judgements.contains_key(&question.id));
+    let step = args.most.map_or(1, |most| questions.len().div_ceil(most.max(1)));
+    let questions: Vec<Text> = questions.into_iter().step_by(step.max(1)).collect();
+    if questions.is_empty() {
+        bail!("no question is judged in {}", judged.display());
+    }
     let documents = load(&app, &scope, &corpus).await?;
     let mut measured = json!({ "questions": questions.len(), "documents": corpus.len() });
     let mut rankings = vec![
@@ -190,6 +209,41 @@ pub async fn evaluate(args: EvaluateArgs) -> Result<ExitCode> {
     }
     println!("{measured}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// How fast documents become searchable, beside the embedder alone on the same texts, in one process.
+async fn loading(app: &App, scope: &Scope, corpus: &[Text]) -> Result<Value> {
+    let (services, embedder) = (&app.services, app.services.registry.embedder()?);
+    if documents::count(scope, &services.store, None).await? > 0 {
+        bail!("the workspace holds documents already; take a name that no workspace has");
+    }
+    let mut texts = Vec::new();
+    for text in corpus {
+        let file = text.as_document();
+        let limits = ParseLimits::default();
+        let read = parse::parse(&file.media_type, &file.title, file.text.as_bytes(), &limits);
+        let Ok(read) = read else { continue };
+        let chunks = chunk::chunk(&read.blocks, embedder.as_ref(), ChunkOptions::default()).await?;
+        texts.extend(chunks.iter().map(Chunk::embedded_text));
+    }
+    let together = Stopwatch::start();
+    load(app, scope, corpus).await?;
+    let together = together.seconds();
+    let alone = Stopwatch::start();
+    let steps = texts.chunks(EMBEDDED_AT_ONCE).map(|some| embedder.embed(EmbedKind::Passage, some.to_vec()));
+    let passages: usize = stream::iter(steps)
+        .buffer_unordered(PARALLEL)
+        .try_fold(0, async |count, vectors| Ok(count + vectors.len()))
+        .await?;
+    let alone = alone.seconds();
+    let rate = |seconds: f64| passages as f64 / seconds;
+    Ok(json!({
+        "documents": corpus.len(),
+        "passages": passages,
+        "passages/s": rate(together),
+        "passages/s of the embedder alone": rate(alone),
+        "ratio": alone / together,
+    }))
 }
 
 /// How well the assistant tells questions whose answer is not in the knowledge: precision, recall and F1 of saying so.
