@@ -8,8 +8,8 @@ use std::{
 
 use futures::FutureExt;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, Statement,
-    sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, QuerySelect,
+    Statement, sea_query::Expr,
 };
 use tokio::{
     sync::{Semaphore, watch},
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::{ClaimedJob, Duty, JobHandler, Outcome, duties, state};
 use crate::{
+    clock::Timestamp,
     error::{Error, ErrorKind, Result},
     id::random_uuid,
     scope::Scope,
@@ -30,6 +31,7 @@ const LEASE: Duration = Duration::from_secs(15);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// Workers that may die over a job, one after the other, before it is taken to be what kills them.
 const MOST_LOST: i64 = 10;
+const RUNNING: &str = "RUNNING";
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
@@ -176,6 +178,10 @@ impl Runner {
              ORDER BY priority, run_at, id LIMIT 1{skip_locked}) RETURNING *"
         );
         let values = [token.into(), now.plus(LEASE).0.into(), handler.kind().into(), now.0.into(), now.0.into()];
+        // Every notice wakes the loops of all kinds: those with nothing to do do not stand in the way of a writer.
+        if !self.is_due(handler, now).await? {
+            return Ok(None);
+        }
         let tx = self.store.write_instance().await?;
         let row = tx.query_one_raw(Statement::from_sql_and_values(self.store.backend(), sql, values)).await?;
         let Some(row) = row else { return Ok(None) };
@@ -190,6 +196,20 @@ impl Runner {
             token,
             lost: row.claims - 1,
         }))
+    }
+
+    /// Whether a job of this kind waits for a worker.
+    async fn is_due(&self, handler: &dyn JobHandler, now: Timestamp) -> Result<bool> {
+        let tx = self.store.read_instance().await?;
+        let ready = jobs::Column::State.eq(state::READY).and(jobs::Column::RunAt.lte(now));
+        let lost = jobs::Column::State.eq(RUNNING).and(jobs::Column::LeaseUntil.lt(now));
+        let due = jobs::Entity::find()
+            .filter(jobs::Column::Kind.eq(handler.kind()))
+            .filter(ready.or(lost))
+            .select_only()
+            .column(jobs::Column::Id)
+            .limit(1);
+        Ok(due.into_tuple::<Uuid>().one(tx.db()).await?.is_some())
     }
 
     async fn work(&self, handler: &dyn JobHandler, claim: Claim) {
