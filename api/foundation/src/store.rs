@@ -17,6 +17,7 @@ pub mod probe;
 use std::{
     ops::Deref,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use sea_orm::{
@@ -28,13 +29,21 @@ pub use self::{
     connect::StoreSettings,
     notices::{Notice, Notices, Topic},
 };
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
 use crate::{
     clock::{Clock, Timestamp},
-    error::Result,
+    error::{Error, ErrorKind, Result},
     id::WorkspaceId,
     scope::Scope,
     vault::{RootKey, Vault},
 };
+
+/// Longest wait for others to finish writing, on SQLite.
+const LONGEST_WAIT_TO_WRITE: Duration = Duration::from_secs(30);
 
 /// The database, its keys and its clock. Cheap to clone.
 #[derive(Clone)]
@@ -43,6 +52,9 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     reader: DatabaseConnection,
     writer: DatabaseConnection,
+    relaxed_writer: DatabaseConnection,
+    /// On SQLite one writes at a time, in the order in which they came.
+    turn: Arc<Semaphore>,
     vault: Vault,
     clock: Clock,
     notices: Notices,
@@ -62,6 +74,8 @@ impl Store {
         Ok(Self(Arc::new(Inner {
             reader: connected.reader,
             writer: connected.writer,
+            relaxed_writer: connected.relaxed_writer,
+            turn: Arc::new(Semaphore::new(1)),
             vault: Vault::new(connected.keys, root, clock.clone()),
             clock,
             notices: connected.notices,
@@ -84,6 +98,16 @@ impl Store {
         self.begin_in(scope.workspace(), Mode::Write).await
     }
 
+    /// As [`Store::write`], but the commit does not wait for the disk: after a power failure it may be missing, together
+    /// with all that came after it and nothing that came before. A process that is killed loses nothing. For what is made
+    /// again from a row that a full commit wrote.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn write_relaxed(&self, scope: &Scope) -> Result<WorkspaceTx> {
+        self.begin_in(scope.workspace(), Mode::WriteRelaxed).await
+    }
+
     /// Reads the tables that belong to no workspace.
     ///
     /// # Errors
@@ -98,6 +122,14 @@ impl Store {
     /// `Unavailable`.
     pub(crate) async fn write_instance(&self) -> Result<InstanceTx> {
         self.begin(Mode::Write).await
+    }
+
+    /// As [`Store::write_instance`], relaxed as [`Store::write_relaxed`] is.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(crate) async fn write_instance_relaxed(&self) -> Result<InstanceTx> {
+        self.begin(Mode::WriteRelaxed).await
     }
 
     /// A transaction in a workspace that authentication has just named, before there is a scope.
@@ -118,7 +150,10 @@ impl Store {
         let (db, access, lock) = match mode {
             Mode::Read => (&self.0.reader, AccessMode::ReadOnly, SqliteTransactionMode::Deferred),
             Mode::Write => (&self.0.writer, AccessMode::ReadWrite, SqliteTransactionMode::Immediate),
+            Mode::WriteRelaxed => (&self.0.relaxed_writer, AccessMode::ReadWrite, SqliteTransactionMode::Immediate),
         };
+        let is_postgres = db.get_database_backend() == DbBackend::Postgres;
+        let turn = if mode == Mode::Read || is_postgres { None } else { Some(self.wait_to_write().await?) };
         // A reader sees one moment; a writer sees what others committed while it waited for a row.
         let isolation_level = (mode == Mode::Read).then_some(IsolationLevel::RepeatableRead);
         let options = match db.get_database_backend() {
@@ -128,7 +163,16 @@ impl Store {
             _ => TransactionOptions { sqlite_transaction_mode: Some(lock), ..Default::default() },
         };
         let tx = db.begin_with_options(options).await?;
-        Ok(InstanceTx { tx, store: self.clone(), said: Mutex::default() })
+        if mode == Mode::WriteRelaxed && is_postgres {
+            tx.execute_unprepared("SET LOCAL synchronous_commit TO OFF").await?;
+        }
+        Ok(InstanceTx { tx, _turn: turn, store: self.clone(), said: Mutex::default() })
+    }
+
+    async fn wait_to_write(&self) -> Result<OwnedSemaphorePermit> {
+        let too_long = || Error::new(ErrorKind::Unavailable, "The database is busy writing.");
+        let turn = timeout(LONGEST_WAIT_TO_WRITE, self.0.turn.clone().acquire_owned()).await;
+        turn.map_err(|_| too_long())?.map_err(|_| too_long())
     }
 
     /// The keys.
@@ -163,6 +207,7 @@ impl Store {
     /// `Unavailable` where a reader holds the log back for longer than the busy time-out.
     pub async fn purge_deleted_bytes(&self) -> Result<()> {
         if self.backend() == DbBackend::Sqlite {
+            let _turn = self.wait_to_write().await?;
             connect::purge_sqlite(&self.0.writer).await?;
         }
         Ok(())
@@ -190,6 +235,7 @@ impl Store {
     pub async fn close(&self) -> Result<()> {
         self.0.reader.close_by_ref().await?;
         self.0.writer.close_by_ref().await?;
+        self.0.relaxed_writer.close_by_ref().await?;
         self.0.vault.close().await
     }
 }
@@ -199,11 +245,14 @@ impl Store {
 pub(crate) enum Mode {
     Read,
     Write,
+    WriteRelaxed,
 }
 
 /// A transaction over the tables of no workspace. Dropped without a commit it rolls back.
 pub struct InstanceTx {
     tx: DatabaseTransaction,
+    /// Given back when the transaction is over.
+    _turn: Option<OwnedSemaphorePermit>,
     store: Store,
     said: Mutex<Vec<Notice>>,
 }

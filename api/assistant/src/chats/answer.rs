@@ -172,10 +172,11 @@ impl AnswerHandler {
     }
 
     /// Opens the run: the question, what came before, and the event that voids an earlier attempt. `None` where the
-    /// answer is finished already.
+    /// answer is finished already. The commit does not wait for the disk: where a power failure takes it back, the next run
+    /// writes the same event at the same place.
     async fn begin(&self, scope: &Scope, id: AnswerId) -> Result<Option<AnswerRun>> {
         let store = self.store();
-        let tx = store.write(scope).await?;
+        let tx = store.write_relaxed(scope).await?;
         let row = table::Entity::find_by_id((scope.workspace(), id))
             .one(tx.db())
             .await?

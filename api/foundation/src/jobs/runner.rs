@@ -1,4 +1,6 @@
 //! The worker: claims jobs by lease, runs them, renews, retries, gives up.
+//!
+//! A job may run twice, so that it was claimed or finished is committed without waiting for the disk.
 
 use std::{
     collections::HashSet,
@@ -182,7 +184,7 @@ impl Runner {
         if !self.is_due(handler, now).await? {
             return Ok(None);
         }
-        let tx = self.store.write_instance().await?;
+        let tx = self.store.write_instance_relaxed().await?;
         let row = tx.query_one_raw(Statement::from_sql_and_values(self.store.backend(), sql, values)).await?;
         let Some(row) = row else { return Ok(None) };
         let row = jobs::Model::from_query_result(&row, "")?;
@@ -277,7 +279,7 @@ impl Runner {
     }
 
     async fn finish(&self, claim: &Claim) -> Result<()> {
-        let tx = self.store.write_instance().await?;
+        let tx = self.store.write_instance_relaxed().await?;
         jobs::Entity::delete_many()
             .filter(jobs::Column::Id.eq(claim.job.id))
             .filter(jobs::Column::LeaseToken.eq(claim.token))
@@ -317,7 +319,7 @@ impl Runner {
     }
 
     async fn renew(&self, claim: &Claim) -> Result<bool> {
-        let tx = self.store.write_instance().await?;
+        let tx = self.store.write_instance_relaxed().await?;
         let renewed = jobs::Entity::update_many()
             .col_expr(jobs::Column::LeaseUntil, Expr::value(self.store.now().plus(LEASE)))
             .filter(jobs::Column::Id.eq(claim.job.id))

@@ -31,6 +31,8 @@ const KEY_CONNECTIONS: u32 = 4;
 pub(crate) struct Connected {
     pub reader: DatabaseConnection,
     pub writer: DatabaseConnection,
+    /// Writes without waiting for the disk; the same as the writer on Postgres, where a transaction says so itself.
+    pub relaxed_writer: DatabaseConnection,
     pub keys: DatabaseConnection,
     pub notices: Notices,
 }
@@ -55,7 +57,8 @@ pub async fn connect_as_owner(settings: &StoreSettings) -> Result<(DatabaseConne
     Ok((connected.writer, connected.keys))
 }
 
-/// One writer: SQLite has one anyway, and waiting for it in the pool is fair where its busy handler is not.
+/// One writer: SQLite has one anyway. The second one commits without waiting for the disk; [`super::Store`] lets one of both
+/// write at a time, in turn, which its busy handler would not.
 async fn connect_sqlite(settings: &StoreSettings) -> Result<Connected> {
     let data = sqlite_options(&settings.url)?.journal_mode(SqliteJournalMode::Wal);
     // A rollback journal that is truncated leaves no old key behind, as a write-ahead log would until its checkpoint.
@@ -63,11 +66,14 @@ async fn connect_sqlite(settings: &StoreSettings) -> Result<Connected> {
         sqlite_options(&format!("sqlite:{}", settings.key_store.display()))?.journal_mode(SqliteJournalMode::Truncate);
     let pool = |size: u32| SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(30));
     let writer = pool(1).connect_with(data.clone()).await.map_err(unreachable_database)?;
+    let relaxed = data.clone().synchronous(SqliteSynchronous::Normal);
+    let relaxed = pool(1).connect_with(relaxed).await.map_err(unreachable_database)?;
     let reader = pool(settings.max_connections).connect_with(data).await.map_err(unreachable_database)?;
     let keys = pool(1).connect_with(keys).await.map_err(unreachable_database)?;
     Ok(Connected {
         reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
         writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
+        relaxed_writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(relaxed),
         keys: SqlxSqliteConnector::from_sqlx_sqlite_pool(keys),
         notices: Notices::new(),
     })
@@ -112,7 +118,7 @@ async fn connect_postgres(settings: &StoreSettings) -> Result<Connected> {
     notices::listen_to_postgres(listener, notices.clone()).await?;
     let db = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
     let keys = SqlxPostgresConnector::from_sqlx_postgres_pool(keys);
-    Ok(Connected { reader: db.clone(), writer: db, keys, notices })
+    Ok(Connected { reader: db.clone(), writer: db.clone(), relaxed_writer: db, keys, notices })
 }
 
 /// sqlx 0.9 can give a connection back inside an open transaction when a future is dropped in `begin()`
