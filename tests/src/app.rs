@@ -6,6 +6,7 @@ use std::{
     io,
     net::TcpListener,
     path::{Path, PathBuf},
+    process::Stdio,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -21,7 +22,7 @@ use consigne_gateway::{
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
+use tokio::{process::Command, sync::OnceCell};
 
 use crate::{
     canary::{Canary, Place, files_below},
@@ -39,6 +40,7 @@ pub struct TestApp {
     pub clock: Clock,
     running: Running,
     folder: TempDir,
+    flags: Vec<String>,
     owner: Credentials,
     first: OnceCell<Member>,
 }
@@ -78,13 +80,14 @@ impl TestApp {
         Log::get();
         let folder = tempfile::tempdir()?;
         let database = Database::fresh(folder.path()).await?;
-        let config = config(folder.path(), &database, flags)?;
+        let flags = all_flags(folder.path(), &database, flags)?;
+        let config = config(&flags)?;
         let clock = Clock::fixed(BEGINNING);
         let app = App::build(config, clock.clone()).await?;
         let owner = Credentials { email: "owner@acme.example".into(), password: "Mustard-Lantern-47-Quarry".into() };
         serve::first_owner(&app.services, &owner.email, &owner.password, "first").await?;
         let running = app.start(Parts::GatewayAlone).await?;
-        Ok(Self { database, clock, running, folder, owner, first: OnceCell::new() })
+        Ok(Self { database, clock, running, folder, flags, owner, first: OnceCell::new() })
     }
 
     /// Somebody without a token.
@@ -121,6 +124,23 @@ impl TestApp {
     pub async fn run_duties(&self) -> Result<()> {
         self.running.app.runner.run_duties_once().await?;
         Ok(())
+    }
+
+    /// What another process of the same installation says when it is called with these words: `["verify"]`.
+    pub async fn program_says(&self, words: &[&str]) -> Result<String> {
+        let mut command = Command::new(program()?);
+        command.args(words).args(&self.flags).env_clear().stdin(Stdio::null()).kill_on_drop(true);
+        let output = command.output().await?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        Ok(said)
+    }
+
+    /// A file of this text beside the product's own, for another process to read.
+    pub fn file(&self, name: &str, text: &str) -> Result<String> {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text)?;
+        Ok(path.to_string_lossy().into_owned())
     }
 
     /// Turns the clock forward.
@@ -188,8 +208,14 @@ impl TestApp {
     }
 }
 
-/// The configuration of a gateway in this folder, over this database, on ports that are free.
-fn config(folder: &Path, database: &Database, more: &[&str]) -> Result<Config> {
+/// The configuration of a gateway under these flags.
+fn config(flags: &[String]) -> Result<Config> {
+    let words = std::iter::once("consigne").chain(flags.iter().map(String::as_str));
+    Ok(Flags::try_parse_from(words)?.config)
+}
+
+/// The flags of a gateway in this folder, over this database, on ports that are free.
+fn all_flags(folder: &Path, database: &Database, more: &[&str]) -> Result<Vec<String>> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     // The gateway says where it listens, its metrics do not: a port that was free a moment ago is.
     let metrics = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
@@ -207,9 +233,8 @@ fn config(folder: &Path, database: &Database, more: &[&str]) -> Result<Config> {
         flags.push(("--database-url", application.clone()));
         flags.push(("--database-owner-url", owner.clone()));
     }
-    let flags = flags.iter().flat_map(|(flag, value)| [*flag, value.as_str()]);
-    let words = std::iter::once("consigne").chain(flags).chain(more.iter().copied());
-    Ok(Flags::try_parse_from(words)?.config)
+    let flags = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
+    Ok(flags.chain(more.iter().map(|&word| word.to_owned())).collect())
 }
 
 /// The binary `consigne` of the build that these tests are of.

@@ -2,4 +2,5 @@
 //! would refuse, so that a test against it says something about the original.
 
 pub mod openai;
+pub mod qdrant;
 pub mod site;

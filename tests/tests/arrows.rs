@@ -14,7 +14,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "consigne-gateway",
         &["consigne-assistant", "consigne-foundation", "consigne-migrations", "consigne-sdk", PLUGINS],
     ),
-    ("consigne-tests", &["consigne-gateway"]),
+    ("consigne-qdrant-standin", &[]),
+    ("consigne-tests", &["consigne-gateway", "consigne-qdrant-standin"]),
     (PLUGINS, &["consigne-sdk"]),
 ];
 

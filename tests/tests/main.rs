@@ -12,6 +12,7 @@ mod audit;
 mod erasure;
 mod identity;
 mod knowledge;
+mod outage;
 mod plugins;
 mod s3;
 mod search;

@@ -48,7 +48,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(LedgerReplay(services.privacy.clone())),
         Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
-        Arc::new(IndexSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
+        Arc::new(IndexSweep::new(knowledge.clone())),
         Arc::new(SourceSchedule(knowledge.clone())),
         Arc::new(KnowledgeSweep(knowledge)),
         Arc::new(ChatSweep(services.store.clone())),

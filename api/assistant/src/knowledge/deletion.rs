@@ -1,7 +1,12 @@
-//! Deleting a document: passages, vectors and blob are gone before it says so.
+//! Deleting a document: its passages cannot be found any more when the call answers, and its row stays until vectors and
+//! file are gone, so that nothing says "deleted" before.
 //!
 //! The first transaction takes it out of every search and enqueues the rest, so that a crash or a store that is down
-//! leaves a job, not an orphan.
+//! leaves a job, not an orphan. Where the index is in this process the rest is done while somebody waits. A server takes
+//! longer, and may be down: the job takes the points away, and the next [`super::purge`] the row, once no byte of them is
+//! left on the server's disk.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use consigne_foundation::{
@@ -13,9 +18,15 @@ use consigne_foundation::{
     store::{Notice, Topic, WorkspaceTx},
     workspaces,
 };
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
+use consigne_sdk::Residency;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, sea_query::Expr};
+use tokio::time::timeout;
 
-use super::{Knowledge, documents::DocumentState, lexicon, purge, search};
+use super::{
+    Knowledge,
+    documents::{self, Document, DocumentStage, DocumentState},
+    lexicon, purge, search,
+};
 use crate::entity::{citations, documents as table, passages};
 
 const JOB: &str = "delete-document";
@@ -25,23 +36,57 @@ pub(crate) fn job(document: DocumentId) -> NewJob {
     NewJob::new(JOB, document.0).priority(2)
 }
 
-/// Deletes a document for good and says how many passages went with it.
+/// Documents that one purge takes the rows of.
+const MOST_PURGED: u64 = 1_000;
+
+/// How long somebody waits for what is nearly always done by then.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// What became of a document that was deleted.
+#[derive(Debug, Clone)]
+pub struct Withdrawn {
+    /// The document on its way out; `None` where nothing of it is left.
+    pub document: Option<Document>,
+    /// Passages that cannot be found any more.
+    pub passages: u64,
+}
+
+/// Deletes a document: it cannot be found any more, and either nothing of it is left or its job goes on until nothing is.
+/// Once more for one that is on its way out says where it stands.
 ///
 /// # Errors
-/// `Forbidden`, `NotFound`; `Unavailable` where a store is down: the document cannot be found any more, and the rest is
-/// tried again by itself.
-pub async fn delete(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<u64> {
+/// `Forbidden`, `NotFound`.
+pub async fn delete(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<Withdrawn> {
     scope.require(Permission::KnowledgeWrite)?;
     let passages = withdraw(scope, knowledge, id).await?;
-    finish(scope, knowledge, id, Purging::Now).await?;
-    Ok(passages)
+    if knowledge.registry.vector_index()?.residency() == Residency::Memory {
+        finish_while_waited_for(scope, knowledge, id).await;
+    }
+    let tx = knowledge.store.read(scope).await?;
+    let left = table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?;
+    Ok(Withdrawn { document: left.map(Document::from), passages })
 }
 
 async fn withdraw(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<u64> {
     let tx = knowledge.store.write(scope).await?;
-    let gone = withdraw_in(scope, &tx, id).await?.ok_or_else(|| Error::not_found("document"))?;
+    let Some(gone) = withdraw_in(scope, &tx, id).await? else {
+        // Unknown, or on its way out already.
+        documents::get(scope, &knowledge.store, id).await?;
+        return Ok(0);
+    };
     tx.commit().await?;
     Ok(gone)
+}
+
+/// In a task of its own: a transaction is never cancelled halfway. Whatever goes wrong, the job goes on.
+async fn finish_while_waited_for(scope: &Scope, knowledge: &Knowledge, id: DocumentId) {
+    let (scope, knowledge) = (scope.clone(), knowledge.clone());
+    let finishing = tokio::spawn(async move { finish(&scope, &knowledge, id).await });
+    match timeout(AT_ONCE, finishing).await {
+        Ok(Ok(Err(error))) => tracing::warn!(document = %id, %error, "a deletion goes on as a job"),
+        Ok(Err(error)) => tracing::error!(document = %id, panicked = error.is_panic(), "a deletion goes on as a job"),
+        Ok(Ok(Ok(()))) | Err(_) => {}
+    }
 }
 
 /// Takes the document out of every search, with its passages and the quotes of it, and enqueues the rest. Answers with
@@ -49,6 +94,8 @@ async fn withdraw(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Resul
 pub(crate) async fn withdraw_in(scope: &Scope, tx: &WorkspaceTx, id: DocumentId) -> Result<Option<u64>> {
     let marked = table::Entity::update_many()
         .col_expr(table::Column::State, Expr::value(DocumentState::Deleting.name()))
+        .col_expr(table::Column::Stage, Expr::value(DocumentStage::Queued.name()))
+        .col_expr(table::Column::UpdatedAt, Expr::value(tx.store().now()))
         .col_expr(table::Column::ProgressSeq, Expr::col(table::Column::ProgressSeq).add(1))
         .filter(table::Column::WorkspaceId.eq(scope.workspace()))
         .filter(table::Column::Id.eq(id))
@@ -81,17 +128,9 @@ pub(crate) async fn withdraw_in(scope: &Scope, tx: &WorkspaceTx, id: DocumentId)
     Ok(Some(gone.rows_affected))
 }
 
-/// When the bytes leave the storage of an index that is a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purging {
-    /// Before this answers: somebody waits to hear that it is gone.
-    Now,
-    /// With those of other documents, by a job.
-    Soon,
-}
-
-/// Takes away vectors, blob and row; counts before it records that they are gone. May be repeated.
-async fn finish(scope: &Scope, knowledge: &Knowledge, id: DocumentId, purging: Purging) -> Result<()> {
+/// Takes away vectors and file; counts before it records that they are gone. Then the row, or, where the index is a server,
+/// whatever takes the bytes from its disk. May be repeated.
+async fn finish(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<()> {
     let row = {
         let tx = knowledge.store.read(scope).await?;
         table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?
@@ -103,22 +142,54 @@ async fn finish(scope: &Scope, knowledge: &Knowledge, id: DocumentId, purging: P
     if index.remove_document(&partition, id.0).await? > 0 {
         return Err(Error::new(ErrorKind::Unavailable, format!("Vectors of {id} came back while it was deleted.")));
     }
-    if purging == Purging::Now {
-        index.purge(&partition).await?;
-    }
     knowledge.blobs.delete(&row.blob_key).await?;
     if knowledge.blobs.exists(&row.blob_key).await? {
         return Err(Error::new(ErrorKind::Unavailable, format!("The file of {id} is still stored.")));
     }
+    match index.residency() {
+        Residency::Memory => record_gone(scope, knowledge, id).await,
+        Residency::Server => await_purge(scope, knowledge, id).await,
+    }
+}
+
+/// Says on the row that only bytes on the server's disk are left, and asks for the purge that takes them.
+async fn await_purge(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<()> {
+    let tx = knowledge.store.write(scope).await?;
+    table::Entity::update_many()
+        .col_expr(table::Column::Stage, Expr::value(DocumentStage::Purging.name()))
+        .col_expr(table::Column::UpdatedAt, Expr::value(tx.store().now()))
+        .col_expr(table::Column::ProgressSeq, Expr::col(table::Column::ProgressSeq).add(1))
+        .filter(table::Column::WorkspaceId.eq(scope.workspace()))
+        .filter(table::Column::Id.eq(id))
+        .exec(tx.db())
+        .await?;
+    purge::soon(&tx, knowledge).await?;
+    tx.notify(Notice { topic: Topic::Document, id: id.0 });
+    tx.commit().await
+}
+
+/// Some of the documents of which only bytes on the server's disk are left.
+pub(crate) async fn awaiting_purge(scope: &Scope, knowledge: &Knowledge) -> Result<Vec<DocumentId>> {
+    let tx = knowledge.store.read(scope).await?;
+    let waiting = table::Entity::find()
+        .filter(table::Column::WorkspaceId.eq(scope.workspace()))
+        .filter(table::Column::State.eq(DocumentState::Deleting.name()))
+        .filter(table::Column::Stage.eq(DocumentStage::Purging.name()))
+        .limit(MOST_PURGED)
+        .select_only()
+        .column(table::Column::Id);
+    Ok(waiting.into_tuple().all(tx.db()).await?)
+}
+
+/// Takes the row of a document away of which nothing else is left.
+pub(crate) async fn record_gone(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<()> {
     let tx = knowledge.store.write(scope).await?;
     let gone = table::Entity::delete_by_id((scope.workspace(), id)).exec(tx.db()).await?;
     if gone.rows_affected == 0 {
         // The request and its job both finish it; the first one records.
         return Ok(());
     }
-    if purging == Purging::Soon {
-        purge::soon(&tx, knowledge).await?;
-    }
+    tx.notify(Notice { topic: Topic::Document, id: id.0 });
     audit::append(scope, &tx, Event::new("document.purged").target("document", id.0)).await?;
     tx.commit().await
 }
@@ -141,7 +212,7 @@ impl JobHandler for DeleteHandler {
     }
 
     async fn run(&self, job: &ClaimedJob) -> Result<Outcome> {
-        finish(&job.scope, &self.0, DocumentId(job.target), Purging::Soon).await?;
+        finish(&job.scope, &self.0, DocumentId(job.target)).await?;
         self.0.store.purge_deleted_bytes().await?;
         Ok(Outcome::Done)
     }

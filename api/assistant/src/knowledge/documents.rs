@@ -37,6 +37,10 @@ pub enum DocumentStage {
     Parsing,
     /// Its passages are being embedded.
     Embedding,
+    /// Its passages are embedded; the index that is to hold them is down, and is asked again and again.
+    WaitingForIndex,
+    /// Its vectors are out of the index; their bytes are leaving the index's disk.
+    Purging,
     /// Nothing any more.
     Done,
 }
@@ -142,14 +146,15 @@ pub fn check_tags(tags: &[String]) -> Result<Vec<String>> {
     Ok(checked)
 }
 
-/// A document of the workspace.
+/// A document of the workspace, also one that is being deleted.
 ///
 /// # Errors
 /// `Forbidden`, `NotFound`.
 pub async fn get(scope: &Scope, store: &Store, id: DocumentId) -> Result<Document> {
     scope.require(Permission::KnowledgeRead)?;
     let tx = store.read(scope).await?;
-    Ok(find(&tx, id).await?.into())
+    let row = table::Entity::find_by_id((tx.workspace(), id)).one(tx.db()).await?;
+    row.map(Document::from).ok_or_else(|| Error::not_found("document"))
 }
 
 /// Several documents at once, in no order; unknown ones are left out.
@@ -205,6 +210,7 @@ fn filtered(scope: &Scope, state: Option<DocumentState>) -> sea_orm::Select<tabl
     }
 }
 
+/// A document that something can still be done with.
 pub(crate) async fn find(tx: &WorkspaceTx, id: DocumentId) -> Result<table::Model> {
     let row = table::Entity::find_by_id((tx.workspace(), id)).one(tx.db()).await?;
     row.filter(|row| row.state != DocumentState::Deleting.name()).ok_or_else(|| Error::not_found("document"))
@@ -319,6 +325,8 @@ impl DocumentStage {
             Self::Queued => "QUEUED",
             Self::Parsing => "PARSING",
             Self::Embedding => "EMBEDDING",
+            Self::WaitingForIndex => "WAITING_FOR_INDEX",
+            Self::Purging => "PURGING",
             Self::Done => "DONE",
         }
     }
@@ -327,6 +335,8 @@ impl DocumentStage {
         match name {
             "PARSING" => Self::Parsing,
             "EMBEDDING" => Self::Embedding,
+            "WAITING_FOR_INDEX" => Self::WaitingForIndex,
+            "PURGING" => Self::Purging,
             "DONE" => Self::Done,
             _ => Self::Queued,
         }

@@ -4,7 +4,7 @@
 //! are there, one transaction makes them visible and takes the old ones away. A worker that dies goes on where the
 //! staged passages end, and embeds none of them again.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 use consigne_foundation::{
@@ -40,6 +40,9 @@ pub(crate) const JOB: &str = "ingest";
 /// Passages embedded and stored in one step.
 const STEP: usize = 16;
 
+/// A look whether an index that was down is back.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
 /// The job that ingests a document.
 pub(crate) fn job(document: DocumentId) -> NewJob {
     NewJob::new(JOB, document.0)
@@ -70,11 +73,17 @@ impl JobHandler for IngestHandler {
                 Err(error) => return Err(error),
             }
         };
+        let is_waiting = row.stage == DocumentStage::WaitingForIndex.name();
+        if is_waiting && search::is_index_away(&job.scope, &self.0).await? {
+            return Ok(Outcome::Later(LOOK_AGAIN));
+        }
         let run = Run { knowledge: &self.0, scope: &job.scope, row };
         match run.all().await {
             Ok(()) => Ok(Outcome::Done),
             // Deleted or replaced meanwhile: there is a job for that, or nothing to do.
             Err(Stopped::Superseded) => Ok(Outcome::Done),
+            // However long that lasts, it uses up no try.
+            Err(Stopped::IndexAway) => Ok(Outcome::Later(LOOK_AGAIN)),
             Err(Stopped::Failed(code, message)) => {
                 run.fail(&code, &message).await?;
                 Ok(Outcome::Done)
@@ -103,6 +112,8 @@ impl JobHandler for IngestHandler {
 enum Stopped {
     /// The document was deleted or replaced meanwhile.
     Superseded,
+    /// Everything is done that needs no index, and the index is down.
+    IndexAway,
     /// The document cannot be used.
     Failed(String, String),
     /// A part failed; the job decides whether to try again.
@@ -153,11 +164,22 @@ impl Run<'_> {
                 self.store_step(embedder.as_ref(), first + skip, &some[skip..]).await?;
             }
         }
-        search::write_ahead(self.scope, self.knowledge, self.row.id, self.row.version).await?;
+        self.write_ahead().await?;
         let replaced = self.publish(total).await?;
         search::sync(self.scope, self.knowledge).await?;
         search::take_away(self.scope, self.knowledge, &replaced).await?;
         Ok(())
+    }
+
+    async fn write_ahead(&self) -> Result<(), Stopped> {
+        match search::write_ahead(self.scope, self.knowledge, self.row.id, self.row.version).await {
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(document = %self.row.id, ?error, "a document waits for the index");
+                self.stage(DocumentStage::WaitingForIndex, []).await?;
+                Err(Stopped::IndexAway)
+            }
+            other => Ok(other?),
+        }
     }
 
     /// Title, language and chunks of the file. Deterministic, so that a second run finds the same.

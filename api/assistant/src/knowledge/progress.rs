@@ -30,7 +30,7 @@ pub fn listen(
                     return;
                 }
             };
-            let ended = document.state != DocumentState::Pending;
+            let ended = matches!(document.state, DocumentState::Ready | DocumentState::Failed);
             if document.progress_seq > seen {
                 seen = document.progress_seq;
                 yield Ok(document);

@@ -1,7 +1,8 @@
 //! Making what was removed unreadable in the storage of an index that is a server.
 //!
 //! A purge rewrites what all documents share, so it is not done for each of them: whoever removed something asks for one,
-//! and one job soon does it for everything that a workspace removed until then.
+//! and one job soon does it for everything that a workspace removed until then. Documents that only waited for it are gone
+//! with it.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use consigne_foundation::{
 };
 use consigne_sdk::Residency;
 
-use super::{Knowledge, search};
+use super::{Knowledge, deletion, search};
 
 const JOB: &str = "purge-index";
 
@@ -51,11 +52,19 @@ impl JobHandler for PurgeHandler {
     }
 
     async fn run(&self, job: &ClaimedJob) -> Result<Outcome> {
+        let scope = &job.scope;
+        // Read first: whatever comes to wait while the purge goes on waits for the next.
+        let waiting = deletion::awaiting_purge(scope, &self.0).await?;
         // What a crash or a failed ingest left there goes with it.
-        if search::remove_orphans(&job.scope, &self.0).await? == 0 {
-            search::purge(&job.scope, &self.0).await?;
+        if search::remove_orphans(scope, &self.0).await? == 0 {
+            search::purge(scope, &self.0).await?;
         }
-        Ok(Outcome::Done)
+        for document in waiting {
+            deletion::record_gone(scope, &self.0, document).await?;
+        }
+        self.0.store.purge_deleted_bytes().await?;
+        let is_waited_for = !deletion::awaiting_purge(scope, &self.0).await?.is_empty();
+        Ok(if is_waited_for { Outcome::Later(SOON) } else { Outcome::Done })
     }
 
     async fn give_up(&self, _: &ClaimedJob, _: &Error) -> Result<()> {

@@ -25,7 +25,8 @@ use uuid::Uuid;
 
 pub use self::sync::{Reconciled, reconcile, sync};
 pub(crate) use self::sync::{
-    count_orphans, is_in_step, open_vector, purge, remove_orphans, take_away, vector_bytes, write_ahead,
+    compare_counts, compare_ids, count_orphans, is_index_away, open_vector, purge, remove_orphans, take_away,
+    vector_bytes, write_ahead,
 };
 use super::{Knowledge, lexicon, parse::slide, terms};
 use crate::entity::{documents, passages as table};
@@ -163,7 +164,7 @@ pub async fn search(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> R
     let mut found = Vec::new();
     for _ in 0..TRIES {
         let partition = sync(scope, knowledge).await?;
-        let hits = index.search(&partition, &wanted).await?;
+        let hits = sync::in_time(index.search(&partition, &wanted)).await?;
         let passages: Vec<PassageId> = hits.iter().map(|hit| PassageId(hit.passage)).collect();
         found = read(scope, knowledge, &passages, &asked).await?;
         // A server was told of new passages before old ones went. An index in this process was not: what was found in it

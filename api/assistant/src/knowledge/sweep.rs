@@ -1,10 +1,14 @@
 //! Finds what was left behind: documents whose job was lost, uploads that nobody completed, an index out of step.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use consigne_foundation::{
-    Result, Scope,
+    Result, Scope, Timestamp,
+    audit::{self, Event},
     id::WorkspaceId,
     jobs::{self, Duty, DutyContext},
 };
@@ -83,13 +87,17 @@ impl KnowledgeSweep {
     }
 }
 
-/// Compares what an index in a server holds with the database, and mends it where the counts differ. A document on its way
-/// makes them differ for a while, so they have to differ in two runs.
+/// Between two comparisons of every id.
+const COMPARE_IDS_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Compares what an index in a server holds with the database, and mends it: the counts at each run, every id once an hour.
+/// A document on its way makes them differ for a while, so they have to differ in two runs.
 pub struct IndexSweep {
-    /// Whose passages.
-    pub knowledge: Knowledge,
+    knowledge: Knowledge,
     /// Workspaces that were not in step at the last run.
-    pub suspects: Mutex<HashSet<WorkspaceId>>,
+    suspects: Mutex<HashSet<WorkspaceId>>,
+    /// When every id was compared and found right.
+    compared: Mutex<HashMap<WorkspaceId, Timestamp>>,
 }
 
 #[async_trait]
@@ -119,10 +127,15 @@ impl Duty for IndexSweep {
 }
 
 impl IndexSweep {
+    /// Over this knowledge.
+    pub fn new(knowledge: Knowledge) -> Self {
+        Self { knowledge, suspects: Mutex::default(), compared: Mutex::default() }
+    }
+
     /// Whether the workspace's index is in step now.
     async fn look_at(&self, scope: &Scope) -> Result<bool> {
         let workspace = scope.workspace();
-        if search::is_in_step(scope, &self.knowledge).await? {
+        if self.is_in_step(scope).await? {
             return Ok(true);
         }
         if !self.suspects.lock().await.contains(&workspace) {
@@ -131,7 +144,29 @@ impl IndexSweep {
         let mended = search::reconcile(scope, &self.knowledge, |_, _| {}).await?;
         let (stored, indexed, put, removed) = (mended.stored, mended.indexed, mended.put, mended.removed);
         tracing::warn!(%workspace, stored, indexed, put, removed, "an index was compared with the database and mended");
+        if put + removed > 0 {
+            let tx = self.knowledge.store.write(scope).await?;
+            let event = Event::new("index.mended").detail("put", put).detail("removed", removed);
+            audit::append(scope, &tx, event).await?;
+            tx.commit().await?;
+        }
         Ok(true)
+    }
+
+    async fn is_in_step(&self, scope: &Scope) -> Result<bool> {
+        let (workspace, now) = (scope.workspace(), self.knowledge.store.now());
+        if !search::compare_counts(scope, &self.knowledge).await? {
+            return Ok(false);
+        }
+        let last = self.compared.lock().await.get(&workspace).copied();
+        if last.is_some_and(|last| now < last.plus(COMPARE_IDS_EVERY)) {
+            return Ok(true);
+        }
+        let agree = search::compare_ids(scope, &self.knowledge).await?;
+        if agree {
+            self.compared.lock().await.insert(workspace, now);
+        }
+        Ok(agree)
     }
 }
 

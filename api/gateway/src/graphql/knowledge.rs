@@ -39,6 +39,10 @@ pub enum DocumentStage {
     Parsing,
     /// Its passages are being embedded.
     Embedding,
+    /// Its passages are embedded; the index that is to hold them is down, and is asked again and again.
+    WaitingForIndex,
+    /// Its vectors are out of the index; their bytes are leaving the index's disk.
+    Purging,
     /// Nothing any more.
     Done,
 }
@@ -282,9 +286,11 @@ pub struct DeleteDocumentInput {
 /// What was deleted, or why not.
 #[derive(SimpleObject)]
 pub struct DeleteDocumentPayload {
-    /// The document that is gone, with its passages, vectors and file.
+    /// The document that is gone, with its passages, vectors and file; null while any of them is left.
     pub deleted_document_id: Option<ID>,
-    /// Passages that went with it.
+    /// The document on its way out, while any of them is left: it cannot be found any more, and is unknown once it is gone.
+    pub document: Option<Document>,
+    /// Passages that cannot be found any more.
     pub passages_deleted: i32,
     /// Why it is not deleted.
     pub user_errors: Vec<UserError>,
@@ -410,7 +416,8 @@ impl KnowledgeMutation {
         DocumentPayload::of(uploads::add_text(&scope, &ctx.services().knowledge, new).await)
     }
 
-    /// Deletes a document. Its passages, vectors and file are gone when this answers without an error.
+    /// Deletes a document. It cannot be found any more when this answers. Its vectors and file may take longer where they are
+    /// in a server's keeping; `documentProgress` tells when they are gone.
     async fn delete_document(
         &self,
         ctx: &Context<'_>,
@@ -418,10 +425,13 @@ impl KnowledgeMutation {
     ) -> Result<DeleteDocumentPayload> {
         let scope = ctx.scope(Permission::KnowledgeWrite)?;
         let id = DocumentId::parse_or_unknown(&input.document_id);
-        let (gone, user_errors) = split(deletion::delete(&scope, &ctx.services().knowledge, id).await)?;
+        let (withdrawn, user_errors) = split(deletion::delete(&scope, &ctx.services().knowledge, id).await)?;
+        let passages = withdrawn.as_ref().map_or(0, |withdrawn| withdrawn.passages);
+        let is_gone = withdrawn.as_ref().is_some_and(|withdrawn| withdrawn.document.is_none());
         Ok(DeleteDocumentPayload {
-            deleted_document_id: gone.map(|_| id.to_string().into()),
-            passages_deleted: i32::try_from(gone.unwrap_or(0)).unwrap_or(i32::MAX),
+            deleted_document_id: is_gone.then(|| id.to_string().into()),
+            document: withdrawn.and_then(|withdrawn| withdrawn.document).map(Document::from),
+            passages_deleted: i32::try_from(passages).unwrap_or(i32::MAX),
             user_errors,
         })
     }

@@ -3,9 +3,10 @@
 mod on_the_standin {
     use std::sync::Arc;
 
+    use consigne_qdrant_standin::Standin;
     use consigne_sdk::VectorIndex;
 
-    use crate::{standin::Standin, world::open_on};
+    use crate::world::open_on;
 
     async fn open() -> Option<Arc<dyn VectorIndex>> {
         Some(open_on(&Standin::start().await.leave_running()).await)

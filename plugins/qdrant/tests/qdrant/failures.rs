@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use consigne_qdrant_standin::{Fault, Standin};
 use consigne_sdk::{
     Partition, PluginError, PluginErrorKind, VectorIndex,
     conformance::world::{EAST, MODEL, id, near, passages, point},
@@ -9,10 +10,7 @@ use consigne_sdk::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{
-    standin::{Fault, Standin},
-    world::{open, open_on},
-};
+use crate::world::{open, open_on};
 
 fn acme() -> Partition {
     Partition::new(Uuid::from_u128(1), MODEL)

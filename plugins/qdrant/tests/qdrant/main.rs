@@ -6,7 +6,6 @@ mod failures;
 mod latency;
 mod purge;
 mod settings;
-mod standin;
 mod tenants;
 mod tls;
 mod world;

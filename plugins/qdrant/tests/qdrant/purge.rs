@@ -1,16 +1,14 @@
 //! Deleted bytes leave the disk: here on the stand-in, which keeps them as the original does; `bytes` looks into the
 //! files of a real server.
 
+use consigne_qdrant_standin::{Fault, Standin};
 use consigne_sdk::{
     Partition, Point,
     conformance::world::{EAST, MODEL, NORTH, id, point},
 };
 use uuid::Uuid;
 
-use crate::{
-    standin::{Fault, Standin},
-    world::open_on,
-};
+use crate::world::open_on;
 
 const ACME: Uuid = Uuid::from_u128(1);
 const OTHER: Uuid = Uuid::from_u128(2);

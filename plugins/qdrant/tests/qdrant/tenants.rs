@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use consigne_qdrant_standin::Standin;
 use consigne_sdk::{
     Facts, Filter, IndexQuery, Partition, Point,
     conformance::world::{EAST, MODEL, NORTH, id, near, point, terms},
 };
 use uuid::Uuid;
 
-use crate::{standin::Standin, world::open_on};
+use crate::world::open_on;
 
 const ACME: Uuid = Uuid::from_u128(0xACE);
 const OTHER: Uuid = Uuid::from_u128(0x07E);

@@ -1,5 +1,6 @@
 //! TLS by the egress: under an authority of one's own, and under no other.
 
+use consigne_qdrant_standin::Standin;
 use consigne_sdk::{
     Partition,
     conformance::world::{EAST, MODEL, near, point},
@@ -8,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{standin::Standin, world::open};
+use crate::world::open;
 
 /// An authority, and a certificate of it for this machine with its key.
 fn identity() -> (String, (String, String)) {

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use consigne_plugin_qdrant::Qdrant;
+use consigne_qdrant_standin::Standin;
 use consigne_sdk::{Capability, CapabilityKind, Egress, Plugin, Result, VectorIndex};
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-use crate::standin::Standin;
 
 /// The index under these settings.
 pub async fn open(settings: Value) -> Result<Arc<dyn VectorIndex>> {

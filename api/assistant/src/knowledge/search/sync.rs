@@ -9,7 +9,9 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    future::Future,
     sync::Arc,
+    time::Duration,
 };
 
 use consigne_foundation::{
@@ -22,6 +24,7 @@ use consigne_foundation::{
 };
 use consigne_sdk::{Facts, Fingerprint, Partition, Point, Residency, VectorIndex};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::super::{Knowledge, terms::PassageTerms};
@@ -29,6 +32,39 @@ use crate::entity::{documents, passages as table};
 
 /// Passages read from the database in one step while an index is filled.
 const PAGE: u64 = 2_000;
+
+/// How long somebody who asks waits for the index.
+const LONGEST_SEARCH: Duration = Duration::from_secs(5);
+
+/// What the index finds, as long as somebody waits for it.
+///
+/// # Errors
+/// `Unavailable`, in words for whoever asks, where the index is down or silent.
+pub(crate) async fn in_time<T>(found: impl Future<Output = consigne_sdk::Result<T>>) -> Result<T> {
+    let away = || Error::new(ErrorKind::Unavailable, "The knowledge cannot be searched right now. Try again later.");
+    match timeout(LONGEST_SEARCH, found).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) if error.is_retryable() => Err(away().because(error)),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(away()),
+    }
+}
+
+/// Whether the index is a server that is down.
+///
+/// # Errors
+/// Whatever is not over when the server is back.
+pub(crate) async fn is_index_away(scope: &Scope, knowledge: &Knowledge) -> Result<bool> {
+    let (partition, index) = partition(scope, knowledge)?;
+    if index.residency() == Residency::Memory {
+        return Ok(false);
+    }
+    match index.version(&partition).await {
+        Ok(_) => Ok(false),
+        Err(error) if error.is_retryable() => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
 
 /// The workspace's partition, brought in step with the database where the index is in this process.
 ///
@@ -175,18 +211,19 @@ pub async fn reconcile(scope: &Scope, knowledge: &Knowledge, mut progress: impl 
     let (mut done, mut put, mut after) = (0, 0, None);
     loop {
         let tx = knowledge.store.read(scope).await?;
-        let rows = behind(stored(&tx, partition.model()), after).all(tx.db()).await?;
-        let Some(last) = rows.last() else { break };
-        after = Some(last.id);
+        let ids = ids_behind(&tx, partition.model(), after).await?;
+        let Some((last, _)) = ids.last() else { break };
+        after = Some(*last);
         // A passage that waits to be published stays where it is, and is not brought there.
-        done += rows.iter().filter(|row| row.knowledge_version > 0).count() as u64;
-        let missing: Vec<table::Model> =
-            rows.into_iter().filter(|row| !unknown.remove(&row.id.0) && row.knowledge_version > 0).collect();
-        put += missing.len() as u64;
-        let points = reader.read(&tx, &missing).await?;
+        done += ids.iter().filter(|(_, is_findable)| *is_findable).count() as u64;
+        let missing = ids.into_iter().filter(|(id, is_findable)| !unknown.remove(&id.0) && *is_findable);
+        let missing: Vec<PassageId> = missing.map(|(id, _)| id).collect();
+        let rows = findable(&tx, partition.model()).filter(table::Column::Id.is_in(missing)).all(tx.db()).await?;
+        put += rows.len() as u64;
+        let points = reader.read(&tx, &rows).await?;
         drop(tx);
         index.apply(&partition, points, &[], -1).await?;
-        take_back_deleted(scope, knowledge, missing.iter().map(|row| row.id)).await?;
+        take_back_deleted(scope, knowledge, rows.iter().map(|row| row.id)).await?;
         progress(done.min(all), all);
     }
     let orphans: Vec<Uuid> = unknown.into_iter().collect();
@@ -203,12 +240,34 @@ pub async fn reconcile(scope: &Scope, knowledge: &Knowledge, mut progress: impl 
 ///
 /// # Errors
 /// `Unavailable`.
-pub(crate) async fn is_in_step(scope: &Scope, knowledge: &Knowledge) -> Result<bool> {
+pub(crate) async fn compare_counts(scope: &Scope, knowledge: &Knowledge) -> Result<bool> {
     let (partition, index) = partition(scope, knowledge)?;
     if index.residency() == Residency::Memory {
         return Ok(true);
     }
     Ok(count_findable(scope, knowledge, &partition).await? == index.count(&partition).await?)
+}
+
+/// Whether the index has the points of all passages and no others: one too few and one too many look alike when they are
+/// only counted.
+///
+/// # Errors
+/// `Unavailable`.
+pub(crate) async fn compare_ids(scope: &Scope, knowledge: &Knowledge) -> Result<bool> {
+    let (partition, index) = partition(scope, knowledge)?;
+    if index.residency() == Residency::Memory {
+        return Ok(true);
+    }
+    let mut unknown: HashSet<Uuid> = index.passages(&partition).await?.into_iter().collect();
+    let (tx, mut after) = (knowledge.store.read(scope).await?, None);
+    loop {
+        let ids = ids_behind(&tx, partition.model(), after).await?;
+        let Some((last, _)) = ids.last() else { return Ok(unknown.is_empty()) };
+        after = Some(*last);
+        if ids.into_iter().any(|(id, is_findable)| !unknown.remove(&id.0) && is_findable) {
+            return Ok(false);
+        }
+    }
 }
 
 fn partition(scope: &Scope, knowledge: &Knowledge) -> Result<(Partition, Arc<dyn VectorIndex>)> {
@@ -244,6 +303,18 @@ fn behind(query: Select<table::Entity>, after: Option<PassageId>) -> Select<tabl
         Some(after) => query.filter(table::Column::Id.gt(after)),
         None => query,
     }
+}
+
+/// A page of the ids of a model's passages, and whether each can be found; no vector is read.
+async fn ids_behind(tx: &WorkspaceTx, model: Fingerprint, after: Option<PassageId>) -> Result<Vec<(PassageId, bool)>> {
+    let ids: Vec<(PassageId, i64)> = behind(stored(tx, model), after)
+        .select_only()
+        .column(table::Column::Id)
+        .column(table::Column::KnowledgeVersion)
+        .into_tuple()
+        .all(tx.db())
+        .await?;
+    Ok(ids.into_iter().map(|(id, version)| (id, version > 0)).collect())
 }
 
 async fn page(
@@ -286,9 +357,6 @@ async fn orphans(scope: &Scope, knowledge: &Knowledge) -> Result<Vec<Uuid>> {
     if index.residency() == Residency::Memory {
         let tx = knowledge.store.read(scope).await?;
         return gone(&tx, knowledge, &partition).await;
-    }
-    if index.count(&partition).await? <= count_findable(scope, knowledge, &partition).await? {
-        return Ok(Vec::new());
     }
     let points = index.passages(&partition).await?;
     let tx = knowledge.store.read(scope).await?;

@@ -18,7 +18,11 @@ use std::{
 };
 
 use qdrant_client::qdrant::{collections_server::CollectionsServer, points_server::PointsServer};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+    task::spawn_blocking,
+};
 use tonic::{
     Request, Status,
     transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming},
@@ -66,8 +70,8 @@ pub struct Standin {
     address: SocketAddr,
     shared: Arc<Mutex<Shared>>,
     identity: Option<(String, String)>,
-    stop: Option<oneshot::Sender<()>>,
-    task: Option<JoinHandle<()>>,
+    /// Its own, so that all connections end with it, as they do when a process is killed.
+    running: Option<Runtime>,
 }
 
 impl Standin {
@@ -78,10 +82,9 @@ impl Standin {
 
     /// The same behind TLS, with this certificate and key.
     pub async fn start_with(identity: Option<(String, String)>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("a bound listener has an address");
-        let mut standin = Self { address, shared: Arc::default(), identity, stop: None, task: None };
-        standin.serve(listener);
+        let mut standin =
+            Self { address: SocketAddr::from(([127, 0, 0, 1], 0)), shared: Arc::default(), identity, running: None };
+        standin.start_again().await;
         standin
     }
 
@@ -98,24 +101,34 @@ impl Standin {
 
     /// Closes all connections, and listens again at the same address with all it knew.
     pub async fn restart(&mut self) {
-        self.stop();
-        if let Some(task) = self.task.take() {
-            task.abort();
-            let _ = task.await;
+        self.stop().await;
+        self.start_again().await;
+    }
+
+    /// Closes all connections and refuses new ones.
+    pub async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            let stopped = spawn_blocking(move || running.shutdown_timeout(Duration::from_secs(5)));
+            stopped.await.expect("stopping does not panic");
         }
+    }
+
+    /// Listens again at the same address, with all it knew.
+    pub async fn start_again(&mut self) {
         let listener = loop {
-            match TcpListener::bind(self.address).await {
+            match std::net::TcpListener::bind(self.address) {
                 Ok(listener) => break listener,
                 Err(_) => tokio::task::yield_now().await,
             }
         };
+        self.address = listener.local_addr().expect("a bound listener has an address");
         self.serve(listener);
     }
 
-    /// Keeps it running until the test's runtime ends.
+    /// Keeps it running until the test's process ends.
     pub fn leave_running(mut self) -> Self {
-        if let Some(stop) = self.stop.take() {
-            std::mem::forget(stop);
+        if let Some(running) = self.running.take() {
+            std::mem::forget(running);
         }
         self
     }
@@ -140,6 +153,31 @@ impl Standin {
         self.shared().memory.thresholds()
     }
 
+    /// The ids of everybody's points in the collections of passages.
+    pub fn points(&self) -> Vec<String> {
+        self.shared().memory.points()
+    }
+
+    /// Loses a point, without a word to anybody.
+    pub fn lose(&self, point: &str) {
+        self.shared().memory.lose(point);
+    }
+
+    /// Gets a point more than it was given: the double of one, as of this passage.
+    pub fn double(&self, point: &str, passage: Uuid) {
+        self.shared().memory.double(point, passage);
+    }
+
+    /// Whether anything of a point is still on the disk.
+    pub fn has_bytes_of_point(&self, point: &str) -> bool {
+        self.shared().memory.has_bytes_of(point)
+    }
+
+    /// Forgets everything, as a server does whose disk was lost.
+    pub fn wipe(&self) {
+        self.shared().memory = Memory::default();
+    }
+
     /// As an operator might: drops a collection.
     pub fn drop_collection(&self, name: &str) {
         self.shared().memory.drop_collection(name);
@@ -149,13 +187,7 @@ impl Standin {
         self.shared.lock().expect("no test panics with it")
     }
 
-    fn stop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-    }
-
-    fn serve(&mut self, listener: TcpListener) {
+    fn serve(&mut self, listener: std::net::TcpListener) {
         let services = Services::new(self.shared.clone());
         let key = self.key();
         let check = move |request: Request<()>| match request.metadata().get("api-key") {
@@ -172,14 +204,20 @@ impl Standin {
         let served = server
             .add_service(PointsServer::with_interceptor(services.clone(), check))
             .add_service(CollectionsServer::with_interceptor(services, check));
-        let (stop, stopped) = oneshot::channel();
-        self.stop = Some(stop);
-        self.task = Some(tokio::spawn(async move {
-            let stopped = async { drop(stopped.await) };
-            tokio::select! {
-                _ = served.serve_with_incoming(TcpIncoming::from(listener)) => {}
-                () = stopped => {}
-            }
-        }));
+        let running = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a thread to serve on");
+        listener.set_nonblocking(true).expect("a socket takes options");
+        running.spawn(async move {
+            let listener = TcpListener::from_std(listener).expect("a bound listener");
+            let _ = served.serve_with_incoming(TcpIncoming::from(listener)).await;
+        });
+        self.running = Some(running);
+    }
+}
+
+impl Drop for Standin {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.shutdown_background();
+        }
     }
 }

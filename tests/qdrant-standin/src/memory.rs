@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use qdrant_client::qdrant::{
     CollectionConfig, CollectionInfo, CollectionParams, CollectionStatus, CreateCollection, Filter,
-    OptimizersConfigDiff, PayloadSchemaInfo, PayloadSchemaType, PointStruct, Value, VectorsConfig, vectors_config,
+    OptimizersConfigDiff, PayloadSchemaInfo, PayloadSchemaType, PointStruct, Value, VectorsConfig, value::Kind,
+    vectors_config,
 };
 use tonic::Status;
+use uuid::Uuid;
 
 use super::scoring;
 
@@ -101,6 +103,29 @@ impl Memory {
     pub fn thresholds(&self) -> Vec<(String, f64, u64)> {
         let of = |(name, collection): (&String, &Collection)| (name.clone(), collection.share(), collection.least());
         self.0.iter().map(of).collect()
+    }
+
+    /// The ids of the points that have a vector.
+    pub fn points(&self) -> Vec<String> {
+        let with_vectors = self.0.values().filter(|collection| collection.length.is_some());
+        with_vectors.flat_map(|collection| collection.points.keys().cloned()).collect()
+    }
+
+    /// Loses a point.
+    pub fn lose(&mut self, id: &str) {
+        self.0.values_mut().for_each(|collection| drop(collection.points.remove(id)));
+    }
+
+    /// Puts a double of a point beside it, of another passage.
+    pub fn double(&mut self, id: &str, passage: Uuid) {
+        for collection in self.0.values_mut() {
+            let Some(mut point) = collection.points.get(id).cloned() else { continue };
+            let tenant = point.payload.get("workspace_id").and_then(|value| value.as_str());
+            let tenant: Uuid = tenant.and_then(|tenant| tenant.parse().ok()).expect("a stored point has a tenant");
+            let kind = Some(Kind::StringValue(passage.to_string()));
+            point.payload.insert("passage_id".to_owned(), Value { kind });
+            collection.points.insert(Uuid::new_v5(&tenant, passage.as_bytes()).to_string(), point);
+        }
     }
 
     /// Drops a collection.
