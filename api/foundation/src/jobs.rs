@@ -196,9 +196,12 @@ pub trait JobHandler: Send + Sync {
     /// A retryable error is tried again with growing pauses; another one makes the job dead at once.
     async fn run(&self, job: &ClaimedJob) -> Result<Outcome>;
 
-    /// Says on the row that nobody will try again by themselves.
+    /// Says on the row that nobody will try again by themselves. Nothing to say for what is never given up.
     ///
     /// # Errors
     /// Logged; the job is dead all the same.
-    async fn give_up(&self, job: &ClaimedJob, error: &Error) -> Result<()>;
+    async fn give_up(&self, job: &ClaimedJob, _error: &Error) -> Result<()> {
+        debug_assert!(self.never_gives_up(), "{} is given up without a word on its row ({})", self.kind(), job.id);
+        Ok(())
+    }
 }

@@ -1,18 +1,10 @@
 //! The processing declaration: what the administrator stated, and "undeclared" for the rest.
 
-use consigne_sdk::{
-    DataCategory, Processing, ProcessorRole, Purpose, Region, Retention, Safeguard, egress::is_loopback,
-};
+use consigne_sdk::{DataCategory, Processing, ProcessorRole, Purpose, Region, Retention, Safeguard, server};
 use serde_json::Value;
 use url::Url;
 
-use crate::settings::{DeclaredSafeguard, Settings};
-
-/// The members of the European Economic Area: a declared `FR` is the EEA, not a third country.
-const EEA: [&str; 30] = [
-    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IS", "IT", "LI", "LT",
-    "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK",
-];
+use crate::settings::Settings;
 
 /// The declaration under `settings`. Unreadable settings declare nothing.
 pub(crate) fn of(settings: &Value) -> Processing {
@@ -22,31 +14,13 @@ pub(crate) fn of(settings: &Value) -> Processing {
     }
 }
 
-/// A statement of the administrator always wins: a server on this machine may be a tunnel to somewhere else. Only where
-/// no region is stated does a loopback address say that the server is this installation's own.
 fn declared(settings: &Settings) -> Processing {
-    let base = settings.base().ok();
-    let local = match settings.region.as_deref() {
-        Some(region) => region == "LOCAL",
-        None => base.as_ref().is_some_and(is_loopback),
-    };
-    let mut processing = match local {
+    let (base, region) = (settings.base().ok(), settings.region.as_deref());
+    let mut processing = match server::is_local(region, base.as_ref()) {
         true => Processing::internal(categories(), vec![Purpose::Answering]),
         false => undeclared(&unnamed_operator(base.as_ref())),
     };
-    if let Some(operator) = &settings.operator {
-        processing.operator.clone_from(operator);
-    }
-    if let (false, Some(region)) = (local, settings.region.as_deref()) {
-        processing.region = region_of(region);
-    }
-    if let Some(safeguard) = settings.safeguard {
-        processing.safeguard = match safeguard {
-            DeclaredSafeguard::NotNeeded => Safeguard::NotNeeded,
-            DeclaredSafeguard::Adequacy => Safeguard::Adequacy,
-            DeclaredSafeguard::StandardClauses => Safeguard::StandardClauses,
-        };
-    }
+    server::declare(&mut processing, settings.operator.as_deref(), region, settings.safeguard);
     if let Some(days) = settings.retention_days {
         processing.retention = if days == 0 { Retention::None } else { Retention::Days(days) };
     }
@@ -72,13 +46,4 @@ fn categories() -> Vec<DataCategory> {
 
 fn unnamed_operator(base: Option<&Url>) -> String {
     format!("the undeclared operator of {}", base.and_then(Url::host_str).unwrap_or("an unknown host"))
-}
-
-fn region_of(declared: &str) -> Region {
-    match declared {
-        "EEA" => Region::Eea,
-        country if EEA.contains(&country) => Region::Eea,
-        country if country.len() == 2 => Region::Country(country.to_owned()),
-        _ => Region::Undeclared,
-    }
 }

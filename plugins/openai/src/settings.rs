@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use consigne_sdk::{
-    PluginError, PluginErrorKind, Result,
-    egress::{header::HeaderValue, is_loopback},
+    Result,
+    egress::header::HeaderValue,
+    server::{DeclaredSafeguard, SettingsOf},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
+
+const OURS: SettingsOf = SettingsOf(crate::ID);
 
 /// Which server answers, how it is asked, and what the administrator declares about it.
 #[derive(Deserialize, JsonSchema)]
@@ -81,18 +84,6 @@ pub struct Settings {
     pub use_tools: bool,
 }
 
-/// What the administrator declares as the safeguard of a transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum DeclaredSafeguard {
-    /// Nothing leaves the EEA.
-    NotNeeded,
-    /// An adequacy decision covers the country (art. 45).
-    Adequacy,
-    /// Standard contractual clauses are signed (art. 46).
-    StandardClauses,
-}
-
 /// The two names of one limit. OpenAI renamed it in September 2024.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -117,38 +108,29 @@ impl Settings {
     /// # Errors
     /// `Misconfigured`, with the name of the setting and never its value: it may be the key.
     pub(crate) fn parse(settings: Value) -> Result<Self> {
-        let settings: Self =
-            serde_json::from_value(settings).map_err(|_| misconfigured("they do not fit the schema"))?;
-        let base = settings.base()?;
-        if base.scheme() == "http" && !settings.allow_plain_http && !is_loopback(&base) {
-            return Err(misconfigured("baseUrl is plain http off this machine, and allowPlainHttp is not set"));
-        }
+        let settings: Self = OURS.read(settings)?;
+        OURS.check_plain_http("baseUrl", &settings.base()?, settings.allow_plain_http)?;
         if settings.model.trim().is_empty() {
-            return Err(misconfigured("model is empty"));
+            return Err(OURS.unusable("model is empty"));
         }
         if settings.temperature.is_some_and(|t| !(0.0..=2.0).contains(&t)) {
-            return Err(misconfigured("temperature is outside 0 to 2"));
+            return Err(OURS.unusable("temperature is outside 0 to 2"));
         }
         if settings.max_tokens == Some(0) {
-            return Err(misconfigured("maxTokens is 0"));
+            return Err(OURS.unusable("maxTokens is 0"));
         }
         if !(1..=600).contains(&settings.timeout_seconds) {
-            return Err(misconfigured("timeoutSeconds is outside 1 to 600"));
+            return Err(OURS.unusable("timeoutSeconds is outside 1 to 600"));
         }
-        if settings.region.as_deref().is_some_and(|region| !is_region(region)) {
-            return Err(misconfigured("region is neither LOCAL, EEA nor a country code"));
-        }
+        OURS.check_region(settings.region.as_deref())?;
         Ok(settings)
     }
 
     /// The base URL.
     pub(crate) fn base(&self) -> Result<Url> {
-        let url = Url::parse(&self.base_url).map_err(|_| misconfigured("baseUrl is not a URL"))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(misconfigured("baseUrl is neither http nor https"));
-        }
+        let url = OURS.address("baseUrl", &self.base_url)?;
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(misconfigured("baseUrl has a query or a fragment"));
+            return Err(OURS.unusable("baseUrl has a query or a fragment"));
         }
         Ok(url)
     }
@@ -163,13 +145,9 @@ impl Settings {
 
     /// The `Authorization` header, marked as sensitive so that no HTTP library prints it.
     pub(crate) fn authorization(&self) -> Result<Option<HeaderValue>> {
-        let Some(key) = self.api_key.as_deref().filter(|key| !key.is_empty()) else {
-            return Ok(None);
-        };
-        let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
-            .map_err(|_| misconfigured("apiKey has characters that no header can carry"))?;
-        value.set_sensitive(true);
-        Ok(Some(value))
+        let mut value: Option<HeaderValue> = OURS.key("Bearer ", self.api_key.as_deref())?;
+        value.iter_mut().for_each(|value| value.set_sensitive(true));
+        Ok(value)
     }
 
     /// The name of the token limit that this server understands.
@@ -190,14 +168,6 @@ impl Settings {
     pub(crate) fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds)
     }
-}
-
-fn is_region(region: &str) -> bool {
-    matches!(region, "LOCAL" | "EEA") || (region.len() == 2 && region.bytes().all(|b| b.is_ascii_uppercase()))
-}
-
-fn misconfigured(why: &str) -> PluginError {
-    PluginError::new(PluginErrorKind::Misconfigured, format!("{}: settings: {why}", crate::ID))
 }
 
 #[cfg(test)]

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use consigne_sdk::{
-    PluginError, PluginErrorKind, Result,
-    egress::{TlsTerms, is_loopback},
+    Result,
+    egress::TlsTerms,
+    server::{DeclaredSafeguard, SettingsOf},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use tonic::metadata::{Ascii, MetadataValue};
 use url::Url;
+
+const OURS: SettingsOf = SettingsOf(crate::ID);
 
 /// Which server, and what is known about it.
 #[derive(Deserialize, JsonSchema)]
@@ -66,18 +69,6 @@ pub struct Settings {
     pub safeguard: Option<DeclaredSafeguard>,
 }
 
-/// What the operator declares as the safeguard of a transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum DeclaredSafeguard {
-    /// Nothing leaves the EEA.
-    NotNeeded,
-    /// An adequacy decision covers the country (art. 45).
-    Adequacy,
-    /// Standard contractual clauses are signed (art. 46).
-    StandardClauses,
-}
-
 fn default_replicas() -> u32 {
     1
 }
@@ -96,48 +87,35 @@ impl Settings {
     /// # Errors
     /// `Misconfigured`, with the name of the setting and never its value: it may be the key.
     pub(crate) fn parse(settings: Value) -> Result<Self> {
-        let settings: Self =
-            serde_json::from_value(settings).map_err(|_| misconfigured("they do not fit the schema"))?;
-        let url = settings.url()?;
-        if url.scheme() == "http" && !settings.allow_plain_http && !is_loopback(&url) {
-            return Err(misconfigured("url is plain http off this machine, and allowPlainHttp is not set"));
-        }
+        let settings: Self = OURS.read(settings)?;
+        OURS.check_plain_http("url", &settings.url()?, settings.allow_plain_http)?;
         if !(1..=16).contains(&settings.replicas) {
-            return Err(misconfigured("replicas is outside 1 to 16"));
+            return Err(OURS.unusable("replicas is outside 1 to 16"));
         }
         if !(1..=300).contains(&settings.timeout_seconds) {
-            return Err(misconfigured("timeoutSeconds is outside 1 to 300"));
+            return Err(OURS.unusable("timeoutSeconds is outside 1 to 300"));
         }
         if !(10..=3600).contains(&settings.purge_seconds) {
-            return Err(misconfigured("purgeSeconds is outside 10 to 3600"));
+            return Err(OURS.unusable("purgeSeconds is outside 10 to 3600"));
         }
-        if settings.region.as_deref().is_some_and(|region| !is_region(region)) {
-            return Err(misconfigured("region is neither LOCAL, EEA nor a country code"));
-        }
+        OURS.check_region(settings.region.as_deref())?;
         Ok(settings)
     }
 
     /// The server's address.
     pub(crate) fn url(&self) -> Result<Url> {
-        let url = Url::parse(&self.url).map_err(|_| misconfigured("url is not a URL"))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(misconfigured("url is neither http nor https"));
-        }
+        let url = OURS.address("url", &self.url)?;
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-            return Err(misconfigured("url has more than a host and a port"));
+            return Err(OURS.unusable("url has more than a host and a port"));
         }
         Ok(url)
     }
 
     /// The key as a header, marked as sensitive so that no library prints it.
     pub(crate) fn key(&self) -> Result<Option<MetadataValue<Ascii>>> {
-        let Some(key) = self.api_key.as_deref().filter(|key| !key.is_empty()) else {
-            return Ok(None);
-        };
-        let mut value: MetadataValue<Ascii> =
-            key.parse().map_err(|_| misconfigured("apiKey has characters that no header can carry"))?;
-        value.set_sensitive(true);
-        Ok(Some(value))
+        let mut key: Option<MetadataValue<Ascii>> = OURS.key("", self.api_key.as_deref())?;
+        key.iter_mut().for_each(|key| key.set_sensitive(true));
+        Ok(key)
     }
 
     /// What the handshake has to agree on.
@@ -154,12 +132,4 @@ impl Settings {
     pub(crate) fn purge_timeout(&self) -> Duration {
         Duration::from_secs(self.purge_seconds)
     }
-}
-
-fn is_region(region: &str) -> bool {
-    matches!(region, "LOCAL" | "EEA") || (region.len() == 2 && region.bytes().all(|b| b.is_ascii_uppercase()))
-}
-
-fn misconfigured(why: &str) -> PluginError {
-    PluginError::new(PluginErrorKind::Misconfigured, format!("{}: settings: {why}", crate::ID))
 }

@@ -6,7 +6,8 @@
 //! [`Egress`] it is given.
 //!
 //! Reading order: [`plugin`], [`manifest`], [`processing`], [`egress`], [`error`], then the capabilities
-//! [`embedder`], [`vector_index`], [`chat_model`], [`page_fetcher`], [`channel`], [`corrector`]; [`words`] is what several of both sides need.
+//! [`embedder`], [`vector_index`], [`chat_model`], [`page_fetcher`], [`channel`], [`corrector`]; [`words`] is what several
+//! of both sides need, [`server`] what plugins do that speak to one.
 //! Behind the feature `conformance`, for tests: what every index has to do.
 //!
 //! Invariants, as absences:
@@ -27,6 +28,7 @@ pub mod manifest;
 pub mod page_fetcher;
 pub mod plugin;
 pub mod processing;
+pub mod server;
 pub mod vector_index;
 pub mod words;
 

@@ -216,8 +216,4 @@ impl JobHandler for DeleteHandler {
         self.0.store.purge_deleted_bytes().await?;
         Ok(Outcome::Done)
     }
-
-    async fn give_up(&self, _: &ClaimedJob, _: &Error) -> Result<()> {
-        Ok(())
-    }
 }

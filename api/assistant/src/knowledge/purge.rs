@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use consigne_foundation::{
-    Error, Result,
+    Result,
     jobs::{self, ClaimedJob, JobHandler, NewJob, Outcome},
     store::WorkspaceTx,
 };
@@ -65,9 +65,5 @@ impl JobHandler for PurgeHandler {
         self.0.store.purge_deleted_bytes().await?;
         let is_waited_for = !deletion::awaiting_purge(scope, &self.0).await?.is_empty();
         Ok(if is_waited_for { Outcome::Later(SOON) } else { Outcome::Done })
-    }
-
-    async fn give_up(&self, _: &ClaimedJob, _: &Error) -> Result<()> {
-        Ok(())
     }
 }

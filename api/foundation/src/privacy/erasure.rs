@@ -263,11 +263,6 @@ impl JobHandler for EraseHandler {
         complete(&job.scope, privacy, id).await?;
         Ok(Outcome::Done)
     }
-
-    async fn give_up(&self, _: &ClaimedJob, _: &Error) -> Result<()> {
-        // It is never given up; the steps say where it stands.
-        Ok(())
-    }
 }
 
 async fn record(

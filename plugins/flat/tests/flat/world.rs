@@ -1,14 +1,14 @@
-//! What the tests share: an opened index, ids one can read, and vectors from a seed.
+//! What the tests share beyond the conformance suite: an opened index, and vectors from a seed.
 
 use std::sync::Arc;
 
 use consigne_plugin_flat::{Flat, FlatOptions};
+pub use consigne_sdk::conformance::world::{id, point};
 use consigne_sdk::{
-    Capability, CapabilityKind, Egress, Facts, Fingerprint, Hit, IndexQuery, Partition, Plugin, Point, Result,
-    VectorIndex,
+    Capability, CapabilityKind, Egress, Hit, Partition, Plugin, Result, VectorIndex,
+    conformance::world::{MODEL, near},
 };
 use serde_json::json;
-use uuid::Uuid;
 
 pub async fn open(memory_bytes: usize) -> Arc<dyn VectorIndex> {
     let plugin = Flat::new(FlatOptions { memory_bytes });
@@ -24,21 +24,7 @@ pub async fn open_default() -> Arc<dyn VectorIndex> {
 }
 
 pub fn workspace(n: u128) -> Partition {
-    Partition::new(Uuid::from_u128(n), Fingerprint([7; 32]))
-}
-
-pub fn id(n: u128) -> Uuid {
-    Uuid::from_u128(n)
-}
-
-pub fn point(passage: u128, document: u128, vector: &[f32]) -> Point {
-    Point {
-        passage: id(passage),
-        document: id(document),
-        vector: vector.to_vec(),
-        terms: Vec::new(),
-        facts: Facts::default(),
-    }
+    Partition::new(id(n), MODEL)
 }
 
 /// The nearest by the vector alone.
@@ -48,7 +34,7 @@ pub async fn search(
     vector: &[f32],
     limit: usize,
 ) -> Result<Vec<Hit>> {
-    index.search(partition, &IndexQuery { vector: vector.to_vec(), limit, ..IndexQuery::default() }).await
+    index.search(partition, &near(vector, limit)).await
 }
 
 /// A small deterministic generator (splitmix64): the same seed, the same vectors.

@@ -74,7 +74,9 @@ fn a_server_on_this_machine_is_our_own_and_a_declared_one_is_what_it_is_declared
     }));
     assert_eq!((tunnel.role, tunnel.region), (ProcessorRole::SubProcessor, Region::Country("US".into())));
     assert_eq!((tunnel.operator.as_str(), tunnel.safeguard), ("Vectors Inc", Safeguard::StandardClauses));
-    assert_eq!(declared(json!({ "url": "https://q.example", "region": "EEA" })).region, Region::Eea);
+    for eea in ["EEA", "FR"] {
+        assert_eq!(declared(json!({ "url": "https://q.example", "region": eea })).region, Region::Eea, "{eea}");
+    }
 }
 
 #[test]

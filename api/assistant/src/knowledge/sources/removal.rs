@@ -150,8 +150,4 @@ impl JobHandler for DeleteSourceHandler {
         withdraw_documents(&job.scope, &self.0, id).await?;
         if finish(&job.scope, &self.0, id).await? { Ok(Outcome::Done) } else { Ok(Outcome::Later(LOOK_AGAIN)) }
     }
-
-    async fn give_up(&self, _: &ClaimedJob, _: &Error) -> Result<()> {
-        Ok(())
-    }
 }
