@@ -37,7 +37,7 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
     let input = json!({"fileName": "a.md", "mediaType": "text/markdown", "bytes": 5});
     let upload = member.graphql("create_upload", json!({"input": input})).await?.ok();
     // Paused at once, so that nobody goes out for it.
-    let input = json!({"name": "the site", "startUrl": "https://www.example.com/"});
+    let input = json!({"name": "the site", "startUrl": "https://www.example.com/", "idempotencyKey": "1"});
     let source = member.graphql("create_website_source", json!({"input": input})).await?.ok();
     let source = source.text("/createWebsiteSource/source/id");
     member.graphql("pause_source", json!({"input": {"sourceId": source}})).await?.ok();

@@ -48,8 +48,14 @@ const RIGHTS: [&str; 9] = [
 
 /// A gateway over this server, and a program of a customer: a member would have to sign in again in a long outage.
 async fn house(qdrant: &Qdrant) -> Result<(TestApp, Member)> {
+    house_with(qdrant, &[]).await
+}
+
+/// The same, with these flags more.
+async fn house_with(qdrant: &Qdrant, more: &[&str]) -> Result<(TestApp, Member)> {
     let flags = qdrant.flags();
-    let app = TestApp::start_with(&flags.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    let app = TestApp::start_with(&flags).await?;
     let acme = program_of(&app, "acme").await?;
     Ok((app, acme))
 }

@@ -128,3 +128,31 @@ async fn searchers_never_see_both_versions_of_a_document_or_neither() -> Result<
     }
     Ok(())
 }
+
+/// Passages from before words were counted: what the migration left of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn passages_that_were_stored_without_words_get_them_and_are_not_embedded_again() -> Result<()> {
+    let app = TestApp::start().await?;
+    let acme = app.workspace("acme").await?;
+    acme.add_text("Spare parts", "# Spare parts\n\nThe brake pad ZX-4711 fits every tandem.\n").await?;
+    app.run_jobs().await?;
+    let by_words = async || {
+        let asked = json!({"question": "ZX-4711", "ranking": "WORDS"});
+        let found = acme.graphql("search_knowledge", asked).await?.ok();
+        Ok::<_, anyhow::Error>(found.get("/searchKnowledge").as_array().map_or(0, Vec::len))
+    };
+    assert_eq!(by_words().await?, 1);
+    let terms = app.rows("lexicon").await?;
+    app.tamper("UPDATE passages SET terms_sealed = NULL").await?;
+    for _ in 0..terms {
+        app.tamper("DELETE FROM lexicon WHERE term = (SELECT min(term) FROM lexicon)").await?;
+    }
+    assert_eq!(by_words().await?, 0);
+    let before = app.rows("passages").await?;
+    app.run_duties().await?;
+    assert_eq!(by_words().await?, 1);
+    assert_eq!((app.rows("lexicon").await?, app.rows("passages").await?), (terms, before));
+    app.run_duties().await?;
+    assert_eq!(app.rows("lexicon").await?, terms, "counted once");
+    Ok(())
+}

@@ -1,11 +1,14 @@
 //! Websites are crawled, kept in step and deleted whole; and nothing inside is ever fetched for anybody.
 
+mod failing;
+mod quarantine;
+
 use std::{collections::BTreeMap, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result};
 use consigne_tests::{
     app::{TestApp, minutes},
-    people::Member,
+    people::{Member, idempotency_key},
     source,
     standins::site::Site,
 };
@@ -46,7 +49,9 @@ async fn house(site: &Site) -> Result<(TestApp, Member)> {
 
 /// Makes a source, with these settings beside a start page and no pause; answers its id.
 async fn create(member: &Member, site: &Site, more: Value) -> Result<String> {
-    let mut input = json!({"name": "the site", "startUrl": site.url("/"), "delayMilliseconds": 0});
+    let mut input = json!({
+        "name": "the site", "startUrl": site.url("/"), "delayMilliseconds": 0, "idempotencyKey": idempotency_key(),
+    });
     for (name, value) in more.as_object().into_iter().flatten() {
         input[name] = value.clone();
     }
@@ -427,7 +432,7 @@ async fn nothing_inside_is_a_source() -> Result<()> {
     hostile.push("http://www.example.com/".to_owned());
     for url in &hostile {
         for field in ["startUrl", "sitemapUrl"] {
-            let input = json!({"name": "x", field: url});
+            let input = json!({"name": "x", field: url, "idempotencyKey": idempotency_key()});
             let refused = acme.graphql("create_website_source", json!({"input": input})).await?;
             assert_eq!(refused.user_error(), Some("INVALID_INPUT"), "{url}: {}", refused.body);
         }

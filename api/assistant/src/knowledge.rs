@@ -22,6 +22,7 @@ pub mod sources;
 pub mod sweep;
 mod terms;
 pub mod uploads;
+pub mod wordless;
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -13,6 +13,7 @@ use consigne_assistant::{
         purge::PurgeHandler,
         sources::{crawl::CrawlHandler, removal::DeleteSourceHandler, schedule::SourceSchedule},
         sweep::{BlobSweep, IndexSweep, KnowledgeSweep},
+        wordless::WordSweep,
     },
 };
 use consigne_foundation::{
@@ -50,6 +51,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
         Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
         Arc::new(IndexSweep::new(knowledge.clone())),
         Arc::new(SourceSchedule(knowledge.clone())),
+        Arc::new(WordSweep(knowledge.clone())),
         Arc::new(KnowledgeSweep(knowledge)),
         Arc::new(ChatSweep(services.store.clone())),
         Arc::new(CheckpointDuty),

@@ -2,7 +2,7 @@
 
 use consigne_sdk::Filter as Wanted;
 use qdrant_client::qdrant::{
-    Condition, FieldCondition, HasIdCondition, Match, PointId, Range, RepeatedIntegers, RepeatedStrings,
+    Condition, FieldCondition, Filter, HasIdCondition, Match, PointId, Range, RepeatedIntegers, RepeatedStrings,
     condition::ConditionOneOf, r#match::MatchValue,
 };
 
@@ -13,6 +13,12 @@ pub(crate) fn conditions(wanted: &Wanted) -> Vec<Condition> {
     let mut all = Vec::new();
     if !wanted.sources.is_empty() {
         all.push(one_of(SOURCE, wanted.sources.iter().map(ToString::to_string).collect()));
+    }
+    if !wanted.not_sources.is_empty() {
+        // Within what must hold, so that the tenant's condition stays the only way in.
+        let them = one_of(SOURCE, wanted.not_sources.iter().map(ToString::to_string).collect());
+        let none = Filter { must_not: vec![them], ..Filter::default() };
+        all.push(Condition { condition_one_of: Some(ConditionOneOf::Filter(none)) });
     }
     if !wanted.languages.is_empty() {
         all.push(one_of(LANGUAGE, wanted.languages.clone()));

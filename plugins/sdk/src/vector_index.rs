@@ -78,6 +78,8 @@ pub struct Point {
 pub struct Filter {
     /// From one of these sources.
     pub sources: Vec<Uuid>,
+    /// From none of these sources.
+    pub not_sources: Vec<Uuid>,
     /// In one of these languages.
     pub languages: Vec<String>,
     /// With at least one of these tags.
@@ -98,6 +100,7 @@ impl Filter {
     pub fn admits(&self, facts: &Facts) -> bool {
         let language = facts.language.as_ref();
         (self.sources.is_empty() || facts.source.is_some_and(|source| self.sources.contains(&source)))
+            && !facts.source.is_some_and(|source| self.not_sources.contains(&source))
             && (self.languages.is_empty() || language.is_some_and(|language| self.languages.contains(language)))
             && (self.tags.is_empty() || self.tags.iter().any(|tag| facts.tags.contains(tag)))
             && self.from.is_none_or(|from| facts.date >= from)

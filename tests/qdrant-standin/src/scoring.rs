@@ -118,9 +118,10 @@ pub fn holds(filter: &Filter, id: &str, payload: &HashMap<String, Value>) -> Res
 
 /// The fields that a filter looks at.
 pub fn fields(filter: &Filter) -> Vec<&str> {
-    let all = filter.must.iter().filter_map(|condition| match &condition.condition_one_of {
-        Some(ConditionOneOf::Field(field)) => Some(field.key.as_str()),
-        _ => None,
+    let all = filter.must.iter().chain(&filter.must_not).flat_map(|condition| match &condition.condition_one_of {
+        Some(ConditionOneOf::Field(field)) => vec![field.key.as_str()],
+        Some(ConditionOneOf::Filter(inner)) => fields(inner),
+        _ => Vec::new(),
     });
     all.collect()
 }
@@ -128,6 +129,7 @@ pub fn fields(filter: &Filter) -> Vec<&str> {
 fn condition_holds(condition: &Condition, id: &str, payload: &HashMap<String, Value>) -> Result<bool, Status> {
     let field = match &condition.condition_one_of {
         Some(ConditionOneOf::HasId(ids)) => return Ok(ids.has_id.iter().any(|one| uuid(one) == Some(id))),
+        Some(ConditionOneOf::Filter(inner)) => return none_holds(inner, id, payload),
         Some(ConditionOneOf::Field(field)) => field,
         _ => return Err(unknown("condition")),
     };
@@ -145,6 +147,19 @@ fn condition_holds(condition: &Condition, id: &str, payload: &HashMap<String, Va
         Some(MatchValue::Integers(wanted)) => Ok(wanted.integers.iter().any(|one| numbers.contains(one))),
         _ => Err(unknown("match")),
     }
+}
+
+/// A filter within a filter, of what must not hold alone.
+fn none_holds(inner: &Filter, id: &str, payload: &HashMap<String, Value>) -> Result<bool, Status> {
+    if !inner.must.is_empty() || !inner.should.is_empty() || inner.min_should.is_some() {
+        return Err(unknown("filter"));
+    }
+    for condition in &inner.must_not {
+        if condition_holds(condition, id, payload)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The texts and the numbers of a value, which may be a list.

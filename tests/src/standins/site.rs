@@ -45,6 +45,7 @@ struct State {
 enum Answer {
     Page { media_type: &'static str, body: Vec<u8> },
     Redirect(String),
+    Failure,
 }
 
 impl Site {
@@ -113,6 +114,11 @@ impl Site {
     /// Sends whoever asks for this somewhere else.
     pub fn redirect(&self, path: &str, to: &str) {
         self.shared.lock().pages.insert(path.to_owned(), Answer::Redirect(to.to_owned()));
+    }
+
+    /// From now on answers this path with 503.
+    pub fn fail(&self, path: &str) {
+        self.shared.lock().pages.insert(path.to_owned(), Answer::Failure);
     }
 
     /// From now on answers 503, or answers again.
@@ -207,6 +213,7 @@ fn answer(shared: &Shared, path: &str, known: Option<&str>) -> (u16, Vec<u8>) {
     }
     match state.pages.get(path) {
         None => empty(404, ""),
+        Some(Answer::Failure) => empty(503, ""),
         Some(Answer::Redirect(to)) => empty(302, &format!("location: {to}\r\n")),
         Some(Answer::Page { media_type, body }) => {
             let mut hasher = DefaultHasher::new();

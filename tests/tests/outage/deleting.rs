@@ -3,17 +3,23 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use consigne_tests::{app::minutes, standins::qdrant::Qdrant, texts};
+use consigne_tests::{
+    app::minutes,
+    people::idempotency_key,
+    standins::{qdrant::Qdrant, site::Site},
+    texts,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{house, on_both};
+use super::{house, house_with, on_both};
 
 on_both! {
     a_document_is_hidden_at_once_and_gone_when_its_vectors_are
     a_deletion_is_answered_at_once_and_finished_by_itself
     an_erasure_waits_for_the_index_before_it_is_certified
+    a_source_goes_when_the_bytes_of_its_documents_are_gone
 }
 
 /// A deletion is answered before anybody would begin to wait.
@@ -113,6 +119,43 @@ async fn an_erasure_waits_for_the_index_before_it_is_certified(mut qdrant: Qdran
     let (file, keys) = (app.file("certificate.jws", certificate)?, app.file("keys.json", &keys)?);
     let verdict = app.program_says(&["verify", &file, "--keys", &keys]).await?;
     assert!(verdict.contains("genuine"), "{verdict}");
+    Ok(())
+}
+
+async fn a_source_goes_when_the_bytes_of_its_documents_are_gone(mut qdrant: Qdrant) -> Result<()> {
+    let site = Site::start().await?;
+    site.put("/", "<html><title>Prices</title><body><p>A standard inspection costs eighty francs.</p></body></html>");
+    let (app, acme) = house_with(&qdrant, &["--crawl-allow", &site.address()]).await?;
+    let input = json!({
+        "name": "the site", "startUrl": site.url("/"), "delayMilliseconds": 0, "idempotencyKey": idempotency_key(),
+    });
+    let made = acme.graphql("create_website_source", json!({"input": input})).await?.ok();
+    let source = made.text("/createWebsiteSource/source/id");
+    app.run_jobs().await?;
+    let points = qdrant.points().await?;
+    assert_eq!(points.len(), 1);
+
+    qdrant.stop().await?;
+    let input = json!({"input": {"sourceId": source}});
+    let deleted = timeout(AT_ONCE, acme.graphql("delete_source", input)).await??.ok();
+    assert_eq!(deleted.text("/deleteSource/source/state"), "DELETING");
+    let is_there = async || {
+        let found = acme.graphql("source", json!({"id": source})).await?.ok();
+        Ok::<_, anyhow::Error>(!found.body["data"]["source"].is_null())
+    };
+    for _ in 0..5 {
+        app.advance(minutes(30));
+        app.run_jobs().await?;
+    }
+    assert!(is_there().await?);
+    qdrant.start_again().await?;
+    assert!(acme.search("What does an inspection cost?").await?.is_empty());
+    for _ in 0..4 {
+        app.advance(minutes(10));
+        app.run_jobs().await?;
+    }
+    assert!(!is_there().await?);
+    assert!(qdrant.points().await?.is_empty() && !qdrant.has_bytes_of(&points));
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::{
     entity::{answers as answer_table, citations as table, passages},
-    knowledge::{Excerpt, Found},
+    knowledge::{Excerpt, Found, sources::quarantine},
 };
 
 /// Longest quote, in characters.
@@ -40,7 +40,7 @@ pub struct Citation {
     pub location: Option<String>,
     /// Cosine of question and passage.
     pub score: f64,
-    /// Whether the passage was deleted or replaced since.
+    /// Whether the passage was deleted or replaced since, or its source is in quarantine.
     pub is_withdrawn: bool,
 }
 
@@ -135,7 +135,7 @@ fn words_of(text: &str) -> Vec<String> {
     text.unicode_words().map(str::to_lowercase).collect()
 }
 
-/// Keeps the citations whose quote stands in the stored passage, as it is now.
+/// Keeps the citations whose quote stands in the stored passage, as it is now, and whose source is not in quarantine.
 pub(crate) async fn keep_true(
     tx: &WorkspaceTx,
     workspace_key: &Key,
@@ -147,8 +147,9 @@ pub(crate) async fn keep_true(
         .filter(passages::Column::KnowledgeVersion.gt(0))
         .all(tx.db())
         .await?;
+    let hidden = quarantine::hidden(tx, citations.iter().map(|citation| citation.document)).await?;
     let mut kept = Vec::new();
-    for citation in citations {
+    for citation in citations.into_iter().filter(|citation| !hidden.contains(&citation.document)) {
         let Some(row) = rows.iter().find(|r| r.id == citation.passage) else { continue };
         let place = Place::new(tx.workspace(), "passages", "text_sealed", row.id.0);
         if workspace_key.open_text(&place, &row.text_sealed)?.contains(&citation.quote) {
@@ -225,19 +226,20 @@ pub async fn of_answers(
         .await?
         .into_iter()
         .collect();
+    let hidden = quarantine::hidden(&tx, rows.iter().map(|row| row.document_id)).await?;
     let with_key = seen.into_iter().filter(|(_, subject)| keys.contains_key(subject));
     let mut cited: HashMap<AnswerId, Vec<Citation>> = with_key.map(|(answer, _)| (answer, Vec::new())).collect();
     for row in rows {
         if let (Some(key), Some(of_answer)) = (keys.get(&row.subject_id), cited.get_mut(&row.answer_id)) {
-            of_answer.push(open(key, row, &stored)?);
+            let is_withdrawn = !stored.contains(&row.passage_id) || hidden.contains(&row.document_id);
+            of_answer.push(open(key, row, is_withdrawn)?);
         }
     }
     Ok(cited)
 }
 
-fn open(key: &Key, row: table::Model, stored: &HashSet<PassageId>) -> Result<Citation> {
+fn open(key: &Key, row: table::Model, is_withdrawn: bool) -> Result<Citation> {
     let place = |column| Place::new(row.workspace_id, "citations", column, row.answer_id.0).part(row.position);
-    let is_withdrawn = !stored.contains(&row.passage_id);
     let (title, quote) = if is_withdrawn || row.quote_sealed.is_empty() {
         (String::new(), String::new())
     } else {

@@ -24,6 +24,8 @@ pub struct Model {
     pub document_id: Option<DocumentId>,
     pub seen_in: i64,
     pub visited_in: i64,
+    pub failures: i64,
+    pub found_on: Option<PageId>,
 }
 
 /// Joined by hand.

@@ -45,6 +45,8 @@ pub struct Model {
     pub progress_seq: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    pub quarantined_at: Option<Timestamp>,
+    pub idempotency_key: Option<String>,
 }
 
 /// Joined by hand.

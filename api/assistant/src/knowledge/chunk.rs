@@ -111,6 +111,7 @@ fn finish(draft: Draft) -> Chunk {
     Chunk { page: draft.page(), tokens: draft.tokens.unwrap_or_default(), text, language, headings: draft.headings }
 }
 
-fn embedded_text(headings: &[String], text: &str) -> String {
+/// What is embedded of a passage, and where its words are.
+pub(super) fn embedded_text(headings: &[String], text: &str) -> String {
     if headings.is_empty() { text.to_owned() } else { format!("{}\n{text}", headings.join(PATH)) }
 }

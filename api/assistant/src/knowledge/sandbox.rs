@@ -57,10 +57,12 @@ pub struct SandboxOptions {
     pub limits: ParseLimits,
     /// What recognises the text of scanned pages, where something does.
     pub recognizer: Option<Recognizer>,
+    /// After this the recognition of a whole document is given up: its job would keep others waiting.
+    pub recognition: Duration,
 }
 
 impl SandboxOptions {
-    /// One minute, 1 GiB, 45 s of processor time, one child at a time, no text recognition.
+    /// One minute, 1 GiB, 45 s of processor time, one child at a time, no text recognition, and half an hour for it.
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
@@ -70,6 +72,7 @@ impl SandboxOptions {
             concurrency: 1,
             limits: ParseLimits::default(),
             recognizer: None,
+            recognition: Duration::from_secs(30 * 60),
         }
     }
 }

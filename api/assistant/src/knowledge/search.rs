@@ -25,10 +25,10 @@ use uuid::Uuid;
 
 pub use self::sync::{Reconciled, reconcile, sync};
 pub(crate) use self::sync::{
-    compare_counts, compare_ids, count_orphans, is_index_away, open_vector, purge, remove_orphans, take_away,
-    vector_bytes, write_ahead,
+    compare_counts, compare_ids, count_orphans, is_index_away, open_vector, place, purge, put_ahead, remove_orphans,
+    take_away, vector_bytes, write_ahead,
 };
-use super::{Knowledge, lexicon, parse::slide, terms};
+use super::{Knowledge, lexicon, parse::slide, sources::quarantine, terms};
 use crate::entity::{documents, passages as table};
 
 /// What all the words of a question are worth beside the cosine.
@@ -155,10 +155,14 @@ pub async fn search(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> R
         return Ok(Vec::new());
     }
     let index = knowledge.registry.vector_index()?;
+    let in_quarantine = {
+        let tx = knowledge.store.read(scope).await?;
+        quarantine::sources(&tx).await?
+    };
     let wanted = IndexQuery {
         vector: if asked.ranking == Ranking::Words { vec![0.0; asked.vector.len()] } else { asked.vector.clone() },
         terms: asked.terms.clone(),
-        filter: filter_of(query.filter, &numbers),
+        filter: Filter { not_sources: in_quarantine, ..filter_of(query.filter, &numbers) },
         limit: query.limit.saturating_mul(ASKED_FOR_EACH),
     };
     let mut found = Vec::new();
@@ -222,6 +226,7 @@ async fn terms_of(scope: &Scope, knowledge: &Knowledge, query: &Query<'_>, numbe
 fn filter_of(filter: KnowledgeFilter, numbers: &TermNumbers) -> Filter {
     Filter {
         sources: filter.sources,
+        not_sources: Vec::new(),
         languages: filter.languages,
         tags: filter.tags.iter().map(|tag| sync::tag_number(numbers, tag)).collect(),
         from: filter.from.map(|at| at.0),
@@ -229,7 +234,7 @@ fn filter_of(filter: KnowledgeFilter, numbers: &TermNumbers) -> Filter {
     }
 }
 
-/// The passages themselves, scored; one that was deleted a moment ago is left out.
+/// The passages themselves, scored; one that was deleted or put into quarantine a moment ago is left out.
 async fn read(scope: &Scope, knowledge: &Knowledge, passages: &[PassageId], asked: &Asked<'_>) -> Result<Vec<Found>> {
     if passages.is_empty() {
         return Ok(Vec::new());
@@ -242,6 +247,7 @@ async fn read(scope: &Scope, knowledge: &Knowledge, passages: &[PassageId], aske
         .filter(table::Column::KnowledgeVersion.gt(0))
         .all(tx.db())
         .await?;
+    let hidden = quarantine::hidden(&tx, rows.iter().map(|row| row.document_id)).await?;
     let titles: HashMap<DocumentId, String> = documents::Entity::find()
         .filter(documents::Column::WorkspaceId.eq(scope.workspace()))
         .filter(documents::Column::Id.is_in(rows.iter().map(|r| r.document_id).collect::<HashSet<_>>()))
@@ -251,6 +257,7 @@ async fn read(scope: &Scope, knowledge: &Knowledge, passages: &[PassageId], aske
         .map(|d| (d.id, d.title))
         .collect();
     rows.into_iter()
+        .filter(|row| !hidden.contains(&row.document_id))
         .map(|row| {
             let headings = key.open_text(&sync::place(&row, "headings_sealed"), &row.headings_sealed)?;
             let vector = open_vector(&key, &row)?;

@@ -1,7 +1,7 @@
 //! Sources: where documents are fetched from, again and again. A website is one, crawled and kept in step.
 //!
 //! Reading order: [`Source`] and reading it; `settings` (what a customer decides), [`control`] (make, configure, start,
-//! pause); [`crawl`] (the job) and `visit` (one page), which stand on `frontier` (which page is next, and what became of
+//! pause); [`quarantine`] (nothing of it is found); [`crawl`] (the job) and `visit` (one page), which stand on `frontier` (which page is next, and what became of
 //! it), `take` (a page becomes a document), `site` (what belongs to a website), `links`, `robots`, `sitemap` and `polite`
 //! (one request at a time, and a pause behind it); [`removal`] (a source goes with its documents), [`schedule`],
 //! [`progress`].
@@ -22,6 +22,7 @@ mod frontier;
 mod links;
 mod polite;
 pub mod progress;
+pub mod quarantine;
 pub mod removal;
 mod robots;
 pub mod schedule;
@@ -54,7 +55,7 @@ pub enum SourceKind {
 pub enum SourceState {
     /// Crawled when it is due, or when somebody says so.
     Active,
-    /// Not crawled; its documents stay as they are.
+    /// Not crawled; its documents stay as they are, and answers still rest on them.
     Paused,
     /// Being deleted with its documents.
     Deleting,
@@ -113,6 +114,8 @@ pub struct Source {
     pub name: String,
     /// Where it stands.
     pub state: SourceState,
+    /// Since when none of its passages is found or cited; `None` where they are.
+    pub quarantined_at: Option<Timestamp>,
     /// Where the crawl begins.
     pub start_url: Option<Url>,
     /// The sitemap that lists where it begins.
@@ -276,6 +279,7 @@ impl From<table::Model> for Source {
             kind: SourceKind::Website,
             name: row.name,
             state: SourceState::parse(&row.state),
+            quarantined_at: row.quarantined_at,
             start_url: url(row.start_url),
             sitemap_url: url(row.sitemap_url),
             include: split(&row.include_paths, '\n'),

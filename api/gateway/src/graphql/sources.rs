@@ -5,7 +5,11 @@ use async_graphql::{
 };
 use consigne_assistant::knowledge::{
     Knowledge,
-    sources::{self, WebsiteSettings, control, progress, removal},
+    sources::{
+        self, WebsiteSettings, control, progress,
+        quarantine::{self, Quarantine},
+        removal,
+    },
 };
 use consigne_foundation::{Permission, id::SourceId};
 use futures::{Stream, StreamExt};
@@ -31,7 +35,7 @@ pub enum SourceKind {
 pub enum SourceState {
     /// Crawled when it is due, or when somebody says so.
     Active,
-    /// Not crawled; its documents stay as they are.
+    /// Not crawled; its documents stay as they are, and answers still rest on them.
     Paused,
     /// Being deleted with its documents.
     Deleting,
@@ -101,6 +105,8 @@ pub struct Source {
     pub name: String,
     /// Where it stands.
     pub state: SourceState,
+    /// Since when it is in quarantine, so that nothing of it is found or cited; null where it is not.
+    pub quarantined_at: Option<DateTime>,
     /// Where its crawls begin.
     pub start_url: Option<String>,
     /// The sitemap that lists where its crawls begin.
@@ -177,6 +183,8 @@ pub struct CreateWebsiteSourceInput {
     pub delay_milliseconds: Option<i32>,
     /// Hours between two crawls; 24 where left out, none where null.
     pub every_hours: MaybeUndefined<i32>,
+    /// Made by the client. The same key again makes nothing and answers with the source that it made.
+    pub idempotency_key: String,
 }
 
 /// What to change about a source; what is left out stays as it is.
@@ -283,7 +291,8 @@ impl SourceMutation {
         #[graphql(desc = "What to do, and with what.")] input: CreateWebsiteSourceInput,
     ) -> Result<SourcePayload> {
         let scope = ctx.scope(Permission::KnowledgeWrite)?;
-        SourcePayload::of(control::create_website(&scope, &ctx.services().knowledge, input.into()).await)
+        let key = input.idempotency_key.clone();
+        SourcePayload::of(control::create_website(&scope, &ctx.services().knowledge, input.into(), &key).await)
     }
 
     /// Changes a source. It holds from the next page of a crawl that goes on.
@@ -308,7 +317,8 @@ impl SourceMutation {
         SourcePayload::of(control::crawl_now(&scope, &ctx.services().knowledge, id).await)
     }
 
-    /// Pauses a source: its crawl stops at the next page, and none begins. Its documents can still be found.
+    /// Pauses a source: its crawl stops at the next page, and none begins. Its documents can still be found; to keep them out
+    /// of answers, use `quarantineSource`.
     async fn pause_source(
         &self,
         ctx: &Context<'_>,
@@ -328,6 +338,29 @@ impl SourceMutation {
         let scope = ctx.scope(Permission::KnowledgeWrite)?;
         let id = SourceId::parse_or_unknown(&input.source_id);
         SourcePayload::of(control::set_paused(&scope, &ctx.services().knowledge, id, false).await)
+    }
+
+    /// Puts a source into quarantine: from the next search on nothing of it is found, answers under way cite nothing of it, and
+    /// earlier citations of it show as withdrawn. Nothing is deleted, and it is crawled as before; `pauseSource` stops that.
+    async fn quarantine_source(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: SourceInput,
+    ) -> Result<SourcePayload> {
+        let scope = ctx.scope(Permission::KnowledgeWrite)?;
+        let id = SourceId::parse_or_unknown(&input.source_id);
+        SourcePayload::of(quarantine::set(&scope, &ctx.services().knowledge, id, Quarantine::Begins).await)
+    }
+
+    /// Releases a source from quarantine: it is found and cited again.
+    async fn release_source(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: SourceInput,
+    ) -> Result<SourcePayload> {
+        let scope = ctx.scope(Permission::KnowledgeWrite)?;
+        let id = SourceId::parse_or_unknown(&input.source_id);
+        SourcePayload::of(quarantine::set(&scope, &ctx.services().knowledge, id, Quarantine::Ends).await)
     }
 
     /// Deletes a source with its documents. None of them can be found any more when this answers; their files and vectors
@@ -429,6 +462,7 @@ impl From<sources::Source> for Source {
             kind: s.kind.into(),
             name: s.name,
             state: s.state.into(),
+            quarantined_at: s.quarantined_at.map(DateTime::from),
             start_url: s.start_url.map(String::from),
             sitemap_url: s.sitemap_url.map(String::from),
             include: s.include,

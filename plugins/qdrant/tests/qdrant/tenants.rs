@@ -25,8 +25,14 @@ async fn everything(standin: &Standin, workspace: Uuid) {
     let (index, partition) = (open_on(standin).await, Partition::new(workspace, MODEL));
     index.version(&partition).await.unwrap();
     index.apply(&partition, (0..600).map(passage).collect(), &[id(1000), id(2000)], 1).await.unwrap();
-    let filter =
-        Filter { sources: vec![id(7)], languages: vec!["fr".into()], tags: vec![1], from: Some(1), until: Some(9) };
+    let filter = Filter {
+        sources: vec![id(7)],
+        not_sources: vec![id(8)],
+        languages: vec!["fr".into()],
+        tags: vec![1],
+        from: Some(1),
+        until: Some(9),
+    };
     let question = IndexQuery { terms: terms(&[(1, 1.0)]), filter, ..near(&EAST, 5) };
     assert_eq!(index.search(&partition, &question).await.unwrap().len(), 5);
     assert_eq!(index.search(&partition, &near(&EAST, 5)).await.unwrap().len(), 5);

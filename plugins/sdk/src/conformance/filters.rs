@@ -41,6 +41,9 @@ fn questions() -> Vec<Filter> {
         Filter { sources: vec![id(11)], ..open() },
         Filter { sources: vec![id(11), id(12)], ..open() },
         Filter { sources: vec![id(404)], ..open() },
+        Filter { not_sources: vec![id(11)], ..open() },
+        Filter { not_sources: vec![id(12), id(404)], ..open() },
+        Filter { sources: vec![id(11), id(12)], not_sources: vec![id(12)], ..open() },
         Filter { languages: vec!["en".into()], ..open() },
         Filter { languages: vec!["fr".into(), "de".into()], ..open() },
         Filter { tags: vec![u32::MAX], ..open() },
@@ -52,6 +55,7 @@ fn questions() -> Vec<Filter> {
         Filter { from: Some(0), until: Some(1_700_000_000_001), ..open() },
         Filter {
             sources: vec![id(12)],
+            not_sources: vec![id(11)],
             languages: vec!["en".into()],
             tags: vec![5],
             from: Some(1),

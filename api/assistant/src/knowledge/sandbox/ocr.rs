@@ -36,7 +36,8 @@ impl Sandbox {
             (Err(failure), Some(recognizer))
                 if failure.code == FailureCode::NoText && parse::is_pdf(bytes, &self.options.limits) =>
             {
-                self.recognize(bytes, recognizer).await
+                let recognition = self.recognize(bytes, recognizer);
+                tokio::time::timeout(self.options.recognition, recognition).await.map_err(|_| too_long())?
             }
             (parsed, _) => parsed,
         }
@@ -70,6 +71,12 @@ impl Sandbox {
         }
         String::from_utf8(said.answer).map_err(|_| crashed())
     }
+}
+
+fn too_long() -> ParseFailure {
+    let message = "The PDF is scanned, and recognising its text takes longer than half an hour. Split it, or run text \
+                   recognition (OCR) on it and upload it again.";
+    ParseFailure::new(FailureCode::TimedOut, message)
 }
 
 fn unrecognized() -> ParseFailure {

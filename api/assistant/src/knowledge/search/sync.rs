@@ -133,6 +133,27 @@ pub(crate) async fn write_ahead(
     }
 }
 
+/// Brings those of these passages that can be found to an index that is a server, in the place of their points there.
+///
+/// # Errors
+/// `Unavailable`.
+pub(crate) async fn put_ahead(scope: &Scope, knowledge: &Knowledge, rows: &[table::Model]) -> Result<()> {
+    let (partition, index) = partition(scope, knowledge)?;
+    if index.residency() == Residency::Memory {
+        return Ok(());
+    }
+    let model = partition.model();
+    let rows: Vec<table::Model> =
+        rows.iter().filter(|row| row.knowledge_version > 0 && row.model_fingerprint == model.0).cloned().collect();
+    let points = {
+        let tx = knowledge.store.read(scope).await?;
+        PointReader::of(scope, knowledge).await?.read(&tx, &rows).await?
+    };
+    let have = index.version(&partition).await?.unwrap_or(-1);
+    index.apply(&partition, points, &[], have).await?;
+    take_back_deleted(scope, knowledge, rows.iter().map(|row| row.id)).await
+}
+
 /// Takes away those points whose passage was deleted while they were brought.
 async fn take_back_deleted(
     scope: &Scope,

@@ -27,14 +27,49 @@ const MAX_PAGES: i64 = 1_000;
 const DELAY_MILLIS: i64 = 1_000;
 const EVERY_HOURS: i64 = 24;
 
-/// Makes a website a source, and begins its first crawl.
+/// Makes a website a source, and begins its first crawl. The same key again answers with the source that it made first.
 ///
 /// # Errors
-/// `Forbidden`; `Invalid` settings, also a URL that may not be fetched; `LimitExceeded`; `Disabled` where the workspace has
+/// `Forbidden`; `Invalid` key or settings, also a URL that may not be fetched; `LimitExceeded`; `Disabled` where the workspace has
 /// switched the fetching off.
-pub async fn create_website(scope: &Scope, knowledge: &Knowledge, wanted: WebsiteSettings) -> Result<Source> {
+pub async fn create_website(
+    scope: &Scope,
+    knowledge: &Knowledge,
+    wanted: WebsiteSettings,
+    idempotency_key: &str,
+) -> Result<Source> {
     scope.require(Permission::KnowledgeWrite)?;
+    if idempotency_key.is_empty() || idempotency_key.len() > 128 {
+        return Err(Error::invalid("idempotencyKey", "Give a key of 1 to 128 characters."));
+    }
+    match create_once(scope, knowledge, wanted, idempotency_key).await {
+        // Two calls at the same time: the other one made it.
+        Err(error) if error.kind() == ErrorKind::Conflict => {
+            let tx = knowledge.store.read(scope).await?;
+            find_by_key(&tx, idempotency_key).await?.map(Source::from).ok_or(error)
+        }
+        made => made,
+    }
+}
+
+async fn find_by_key(tx: &WorkspaceTx, idempotency_key: &str) -> Result<Option<table::Model>> {
+    Ok(of_workspace(tx).filter(table::Column::IdempotencyKey.eq(idempotency_key)).one(tx.db()).await?)
+}
+
+async fn create_once(
+    scope: &Scope,
+    knowledge: &Knowledge,
+    wanted: WebsiteSettings,
+    idempotency_key: &str,
+) -> Result<Source> {
     let store = &knowledge.store;
+    let made = {
+        let tx = store.read(scope).await?;
+        find_by_key(&tx, idempotency_key).await?
+    };
+    if let Some(made) = made {
+        return Ok(made.into());
+    }
     let fetcher = knowledge.registry.page_fetcher(scope, store).await?;
     let now = store.now();
     let mut source = Source {
@@ -42,6 +77,7 @@ pub async fn create_website(scope: &Scope, knowledge: &Knowledge, wanted: Websit
         kind: SourceKind::Website,
         name: String::new(),
         state: SourceState::Active,
+        quarantined_at: None,
         start_url: None,
         sitemap_url: None,
         include: Vec::new(),
@@ -62,7 +98,7 @@ pub async fn create_website(scope: &Scope, knowledge: &Knowledge, wanted: Websit
     if of_workspace(&tx).count(tx.db()).await? >= MOST_SOURCES {
         return Err(Error::new(ErrorKind::LimitExceeded, format!("A workspace may have {MOST_SOURCES} sources.")));
     }
-    table::Entity::insert(row_of(&tx, &source)).exec_without_returning(tx.db()).await?;
+    table::Entity::insert(row_of(&tx, &source, idempotency_key)).exec_without_returning(tx.db()).await?;
     begin(&tx, source.id).await?;
     let made = find(&tx, source.id).await?;
     audit::append(scope, &tx, Event::new("source.created").target("source", source.id.0)).await?;
@@ -171,7 +207,7 @@ pub(super) async fn begin(tx: &WorkspaceTx, id: SourceId) -> Result<bool> {
 }
 
 /// A source that is not going.
-async fn hold_usable(tx: &WorkspaceTx, id: SourceId) -> Result<table::Model> {
+pub(super) async fn hold_usable(tx: &WorkspaceTx, id: SourceId) -> Result<table::Model> {
     let row = hold(tx, id).await?;
     if row.state == SourceState::Deleting.name() { Err(Error::not_found("source")) } else { Ok(row) }
 }
@@ -204,9 +240,11 @@ fn settings_of(tx: &WorkspaceTx, source: &Source) -> table::ActiveModel {
 }
 
 /// A new row, not crawled yet.
-fn row_of(tx: &WorkspaceTx, source: &Source) -> table::ActiveModel {
+fn row_of(tx: &WorkspaceTx, source: &Source, idempotency_key: &str) -> table::ActiveModel {
     table::ActiveModel {
         kind: Set(source.kind.name().to_owned()),
+        quarantined_at: Set(None),
+        idempotency_key: Set(Some(idempotency_key.to_owned())),
         state: Set(source.state.name().to_owned()),
         crawl: Set(0),
         crawl_stage: Set(CrawlStage::Done.name().to_owned()),

@@ -1,9 +1,10 @@
 //! The crawl: a durable job that may be killed at any moment and goes on where its rows are.
 //!
-//! It works in slices, so that a long crawl does not keep others waiting: robots.txt at the beginning of each, the sitemap
-//! once, then page by page (`visit`). Each transaction asks first whether the crawl is still wanted.
+//! It works in slices of so many pages and so much time, so that a long crawl or a slow site does not keep others waiting:
+//! robots.txt at the beginning of each, the sitemap once, then page by page (`visit`). Each transaction asks first whether
+//! the crawl is still wanted.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use consigne_foundation::{
@@ -14,6 +15,7 @@ use consigne_foundation::{
 };
 use consigne_sdk::{Fetched, PageFetcher, PageRequest, PluginError, PluginErrorKind};
 use sea_orm::sea_query::Expr;
+use tokio::{task::spawn_blocking, time::sleep};
 use url::Url;
 
 use super::{
@@ -34,6 +36,9 @@ pub(super) const JOB: &str = "crawl";
 
 /// Pages of one slice.
 const SLICE: usize = 100;
+
+/// Time after which a slice begins no further page.
+const SLICE_TIME: Duration = Duration::from_secs(60);
 
 /// Pages in a row that could not be fetched, after which the site is taken to be down.
 const MOST_FAILURES: usize = 10;
@@ -178,7 +183,11 @@ impl Run<'_> {
             self.seed().await?;
         }
         let mut failures = 0;
+        let mut is_over = pin!(sleep(SLICE_TIME));
         for _ in 0..SLICE {
+            if futures::poll!(&mut is_over).is_ready() {
+                break;
+            }
             let page = {
                 let tx = self.knowledge.store.read(self.scope).await?;
                 self.round.next(&tx).await?
@@ -197,7 +206,10 @@ impl Run<'_> {
     async fn read_robots(&self) -> Result<Robots, Stopped> {
         let url = self.home.join("/robots.txt").map_err(|_| unreachable_site())?;
         match self.follow(PageRequest::whole(url, robots::LONGEST as u64)).await {
-            Ok(Fetched::Page(page)) => Ok(Robots::parse(&page.bytes, self.fetcher.robot())),
+            Ok(Fetched::Page(page)) => {
+                let fetcher = self.fetcher.clone();
+                Ok(apart(move || Robots::parse(&page.bytes, fetcher.robot())).await?)
+            }
             Ok(Fetched::Gone) => Ok(Robots::default()),
             Ok(Fetched::TooLarge) => Err(Stopped::site(
                 "ROBOTS_TOO_LARGE",
@@ -220,7 +232,7 @@ impl Run<'_> {
         }
         let tx = self.knowledge.store.write(self.scope).await?;
         self.round.hold(&tx).await?.ok_or(Stopped::Superseded)?;
-        self.round.discover(&tx, &Discovery { urls, depth: 0, hops: 0 }, self.source.max_pages).await?;
+        self.round.discover(&tx, &Discovery { urls, ..Discovery::default() }, self.source.max_pages).await?;
         self.round.enter(&tx, CrawlStage::Fetching).await?;
         Ok(tx.commit().await?)
     }
@@ -247,16 +259,15 @@ impl Run<'_> {
     /// A sitemap that cannot be read ends the crawl: without it, pages would be taken for gone.
     async fn read_sitemap(&self, url: &Url) -> Result<Sitemap, Stopped> {
         let read = match self.follow(PageRequest::whole(url.clone(), sitemap::LONGEST)).await {
-            Ok(Fetched::Page(page)) => sitemap::read(&page.bytes).ok(),
+            Ok(Fetched::Page(page)) => apart(move || sitemap::read(&page.bytes)).await?.ok(),
             _ => None,
         };
         read.ok_or_else(|| Stopped::site("SITEMAP_UNREADABLE", "The sitemap, or one that it lists, could not be read."))
     }
 
-    /// Takes away what this crawl has not seen, a document in a transaction; nothing where a page failed, because what that
-    /// page leads to was not seen either.
+    /// Takes away what nothing leads to any more, a document in a transaction.
     async fn finish(&self) -> Result<Slice, Stopped> {
-        loop {
+        let unlinked = {
             let tx = self.knowledge.store.write(self.scope).await?;
             let row = self.round.hold(&tx).await?.ok_or(Stopped::Superseded)?;
             if row.fetched + row.not_modified == 0 {
@@ -265,17 +276,17 @@ impl Run<'_> {
                     "No page could be read. Look at the start page and at robots.txt.",
                 ));
             }
-            let unseen = if row.failed > 0 { Vec::new() } else { self.round.unseen(&tx, 1).await? };
-            if unseen.is_empty() {
-                break;
-            }
-            let mut removed = 0;
-            for page in unseen {
-                self.round.forget(&tx, page.id).await?;
-                if let Some(document) = page.document_id {
-                    removed += i64::from(deletion::withdraw_in(self.scope, &tx, document).await?.is_some());
-                }
-            }
+            self.round.unlinked(&tx).await?
+        };
+        for page in unlinked {
+            let tx = self.knowledge.store.write(self.scope).await?;
+            self.round.hold(&tx).await?.ok_or(Stopped::Superseded)?;
+            let Some(page) = self.round.page(&tx, page).await? else { continue };
+            self.round.forget(&tx, page.id).await?;
+            let removed = match page.document_id {
+                Some(document) => i64::from(deletion::withdraw_in(self.scope, &tx, document).await?.is_some()),
+                None => 0,
+            };
             self.round.enter(&tx, CrawlStage::Removing).await?;
             self.round.tally(&tx, &[(table::Column::Removed, removed)]).await?;
             jobs::progressed(&tx, JOB, self.round.source.0).await?;
@@ -289,7 +300,7 @@ impl Run<'_> {
     pub(super) async fn ask(&self, request: PageRequest) -> Result<Fetched, PluginError> {
         let _turn = self.turns.at(request.url.host_str().unwrap_or_default()).await;
         let answer = self.fetcher.fetch(request).await;
-        tokio::time::sleep(polite::pause(self.source.delay_millis, self.robots.delay())).await;
+        sleep(polite::pause(self.source.delay_millis, self.robots.delay())).await;
         answer
     }
 
@@ -303,6 +314,11 @@ impl Run<'_> {
         }
         Err(PluginError::new(PluginErrorKind::InvalidResponse, "redirects without end"))
     }
+}
+
+/// Does beside the runtime what takes as long as a stranger's file is large.
+pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    spawn_blocking(work).await.map_err(|_| Error::internal("reading a site's file broke off"))
 }
 
 fn unreachable_site() -> Stopped {
@@ -336,4 +352,19 @@ async fn end(
     let event = event.detail("failed", row.failed).detail("failure", failure.map(|(code, _)| code));
     audit::append(scope, &tx, event).await?;
     tx.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_large_file_of_a_stranger_holds_nobody_up() {
+        let reading = apart(|| std::thread::sleep(Duration::from_millis(500)));
+        tokio::select! {
+            biased;
+            _ = reading => panic!("everybody else waited until it was read"),
+            () = sleep(Duration::from_millis(50)) => {}
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! A page that a crawl has seen carries the crawl's number in `seen_in`, one that it is done with in `visited_in` too. So
 //! the frontier is what was seen and not visited, and what is gone is what was not seen.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use consigne_foundation::{
     ErrorKind, Result,
@@ -56,7 +56,12 @@ pub(super) struct Discovery {
     pub depth: i64,
     /// Redirects in a row that led here.
     pub hops: i64,
+    /// The page that leads here; none where the crawl begins.
+    pub on: Option<PageId>,
 }
+
+/// Crawls in a row in which a page fails before its failing holds up what is unlinked elsewhere no more.
+const PATIENCE: i64 = 3;
 
 impl Round {
     /// Holds the source's row for this transaction. Says whether the crawl still goes on.
@@ -109,7 +114,12 @@ impl Round {
                 continue;
             }
             let again = OnConflict::columns([table::Column::WorkspaceId, table::Column::SourceId, table::Column::Url])
-                .update_columns([table::Column::SeenIn, table::Column::Depth, table::Column::Hops])
+                .update_columns([
+                    table::Column::SeenIn,
+                    table::Column::Depth,
+                    table::Column::Hops,
+                    table::Column::FoundOn,
+                ])
                 .to_owned();
             table::Entity::insert_many(rows).on_conflict(again).exec_without_returning(tx.db()).await?;
         }
@@ -131,11 +141,15 @@ impl Round {
             document_id: Set(None),
             seen_in: Set(self.number),
             visited_in: Set(0),
+            failures: Set(0),
+            found_on: Set(found.on),
         }
     }
 
     /// Writes what became of a page. Says whether it was still to be visited.
     pub(super) async fn settle(self, tx: &WorkspaceTx, page: table::Model) -> Result<bool> {
+        let has_failed = page.status == PageStatus::Failed.name();
+        let failures = if has_failed { page.failures.saturating_add(1) } else { 0 };
         let settled = table::Entity::update_many()
             .col_expr(table::Column::Status, Expr::value(page.status))
             .col_expr(table::Column::Etag, Expr::value(page.etag))
@@ -143,6 +157,7 @@ impl Round {
             .col_expr(table::Column::ContentHash, Expr::value(page.content_hash))
             .col_expr(table::Column::DocumentId, Expr::value(page.document_id))
             .col_expr(table::Column::VisitedIn, Expr::value(self.number))
+            .col_expr(table::Column::Failures, Expr::value(failures))
             .filter(table::Column::WorkspaceId.eq(tx.workspace()))
             .filter(table::Column::Id.eq(page.id))
             .filter(table::Column::VisitedIn.lt(self.number))
@@ -151,10 +166,43 @@ impl Round {
         Ok(settled.rows_affected == 1)
     }
 
-    /// Some pages that this crawl has not seen: nothing leads to them any more.
-    pub(super) async fn unseen(self, tx: &WorkspaceTx, limit: u64) -> Result<Vec<table::Model>> {
-        let unseen = self.pages(tx).filter(table::Column::SeenIn.lt(self.number));
-        Ok(unseen.limit(limit).all(tx.db()).await?)
+    /// Pages that this crawl has not seen and that go: nothing leads to them any more.
+    ///
+    /// A page that failed may lead anywhere; what it led to when it was last read is seen where its file is kept, and else is
+    /// not. So nothing goes while a page has failed in fewer than [`PATIENCE`] crawls in a row. From then on what is unlinked
+    /// goes, but for what was last found on a page that fails, or behind such a page: that stays until the page answers
+    /// again, or is gone itself.
+    pub(super) async fn unlinked(self, tx: &WorkspaceTx) -> Result<Vec<PageId>> {
+        let failed = self.pages(tx).filter(table::Column::VisitedIn.eq(self.number));
+        let failed: Vec<(PageId, i64)> = failed
+            .filter(table::Column::Status.eq(PageStatus::Failed.name()))
+            .select_only()
+            .column(table::Column::Id)
+            .column(table::Column::Failures)
+            .into_tuple()
+            .all(tx.db())
+            .await?;
+        if failed.iter().any(|(_, failures)| *failures < PATIENCE) {
+            return Ok(Vec::new());
+        }
+        let failed: HashSet<PageId> = failed.into_iter().map(|(page, _)| page).collect();
+        let unseen: HashMap<PageId, Option<PageId>> = self
+            .pages(tx)
+            .filter(table::Column::SeenIn.lt(self.number))
+            .select_only()
+            .column(table::Column::Id)
+            .column(table::Column::FoundOn)
+            .into_tuple::<(PageId, Option<PageId>)>()
+            .all(tx.db())
+            .await?
+            .into_iter()
+            .collect();
+        Ok(unseen.keys().copied().filter(|page| !is_behind(*page, &unseen, &failed)).collect())
+    }
+
+    /// A page, if it is still there.
+    pub(super) async fn page(self, tx: &WorkspaceTx, page: PageId) -> Result<Option<table::Model>> {
+        Ok(table::Entity::find_by_id((tx.workspace(), page)).one(tx.db()).await?)
     }
 
     /// Forgets a page.
@@ -198,6 +246,20 @@ impl Round {
             .filter(table::Column::WorkspaceId.eq(tx.workspace()))
             .filter(table::Column::SourceId.eq(self.source))
     }
+}
+
+/// Whether the way on which an unseen page was last found comes by one that failed.
+fn is_behind(page: PageId, unseen: &HashMap<PageId, Option<PageId>>, failed: &HashSet<PageId>) -> bool {
+    let (mut at, mut been) = (page, HashSet::new());
+    while been.insert(at) {
+        match unseen.get(&at).copied().flatten() {
+            Some(on) if failed.contains(&on) => return true,
+            Some(on) => at = on,
+            // Where the crawl begins, or on a page that was read and does not lead here any more.
+            None => return false,
+        }
+    }
+    false
 }
 
 impl PageStatus {

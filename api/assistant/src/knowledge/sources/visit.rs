@@ -5,7 +5,7 @@ use consigne_sdk::{Fetched, Page, PageRequest, PluginErrorKind};
 use url::Url;
 
 use super::{
-    crawl::{JOB, MOST_HOPS, Run, Stopped},
+    crawl::{JOB, MOST_HOPS, Run, Stopped, apart},
     frontier::{Discovery, PageStatus},
     links, take,
 };
@@ -81,7 +81,7 @@ impl Run<'_> {
         fetched: Page,
     ) -> Result<Verdict> {
         let media_type = take::media_type(fetched.media_type, &fetched.bytes);
-        let found = self.links(page, url, &media_type, &fetched.bytes);
+        let found = self.links(page, url, &media_type, fetched.bytes.clone()).await?;
         let count = Some(table::Column::Fetched);
         if !self.site.takes(url) || !take::is_readable(&media_type) || fetched.bytes.is_empty() {
             return Ok(Verdict { status: PageStatus::Read, count, found, change: Change::Remove });
@@ -103,19 +103,27 @@ impl Run<'_> {
     fn redirected(&self, page: &page_table::Model, url: &Url, target: &Url) -> Verdict {
         match self.site.visits(target).filter(|target| target != url && page.hops < MOST_HOPS) {
             Some(target) => {
-                let found = Discovery { urls: vec![target], depth: page.depth, hops: page.hops + 1 };
+                let found = Discovery { urls: vec![target], depth: page.depth, hops: page.hops + 1, on: Some(page.id) };
                 Verdict { status: PageStatus::Redirected, found, ..Verdict::without_document() }
             }
             None => Verdict::refused(),
         }
     }
 
-    fn links(&self, page: &page_table::Model, url: &Url, media_type: &str, bytes: &[u8]) -> Discovery {
+    async fn links(
+        &self,
+        page: &page_table::Model,
+        url: &Url,
+        media_type: &str,
+        bytes: impl AsRef<[u8]> + Send + 'static,
+    ) -> Result<Discovery> {
         if page.depth >= self.source.max_depth || !take::has_links(media_type) {
-            return Discovery::default();
+            return Ok(Discovery::default());
         }
-        let urls = links::links(url, bytes).iter().filter_map(|link| self.site.visits(link)).collect();
-        Discovery { urls, depth: page.depth + 1, hops: 0 }
+        let base = url.clone();
+        let links = apart(move || links::links(&base, bytes.as_ref())).await?;
+        let urls = links.iter().filter_map(|link| self.site.visits(link)).collect();
+        Ok(Discovery { urls, depth: page.depth + 1, hops: 0, on: Some(page.id) })
     }
 
     /// Where a page leads that was not sent: as it did when it was, from the file that is kept of it.
@@ -132,7 +140,7 @@ impl Run<'_> {
         let key = self.knowledge.store.vault().workspace_key(workspace).await?;
         let limit = self.knowledge.limits.document_bytes;
         let bytes = self.knowledge.blobs.read(&key, workspace, &known.blob_key, limit).await?;
-        Ok(self.links(page, url, &known.media_type, &bytes))
+        self.links(page, url, &known.media_type, bytes).await
     }
 
     /// Writes what became of a page, in one transaction.
