@@ -11,6 +11,7 @@ const FIRST_TABLES: &str = include_str!("m0001_first_tables.sql");
 const LOST_CLAIMS: &str = include_str!("m0002_lost_claims.sql");
 const SEARCH: &str = include_str!("m0003_search.sql");
 const SOURCES: &str = include_str!("m0004_sources.sql");
+const EMBEDDING_CHANGES: &str = include_str!("m0005_embedding_changes.sql");
 const SOURCE_CARE: &str = include_str!("m0006_source_care.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
 
@@ -20,6 +21,7 @@ const DATA: &[(&str, &str)] = &[
     ("m0002_lost_claims", LOST_CLAIMS),
     ("m0003_search", SEARCH),
     ("m0004_sources", SOURCES),
+    ("m0005_embedding_changes", EMBEDDING_CHANGES),
     ("m0006_source_care", SOURCE_CARE),
 ];
 

@@ -17,6 +17,8 @@ use consigne_gateway::{Clock, Timestamp, commands::serve};
 use consigne_gateway::{
     app::{App, Parts, Running},
     config::Config,
+    plugins::{self, InstanceDefaults, Registry},
+    sdk::Plugin,
     telemetry,
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -77,17 +79,37 @@ impl TestApp {
 
     /// The same, with these flags more.
     pub async fn start_with(flags: &[&str]) -> Result<Self> {
+        Self::start_among(flags, &|_, _| ()).await
+    }
+
+    /// The same, among other plugins, or with another choice of them.
+    pub async fn start_among(flags: &[&str], furnish: Furnish<'_>) -> Result<Self> {
         Log::get();
         let folder = tempfile::tempdir()?;
         let database = Database::fresh(folder.path()).await?;
         let flags = all_flags(folder.path(), &database, flags)?;
         let config = config(&flags)?;
         let clock = Clock::fixed(BEGINNING);
-        let app = App::build(config, clock.clone()).await?;
+        let app = build(config, clock.clone(), furnish).await?;
         let owner = Credentials { email: "owner@acme.example".into(), password: "Mustard-Lantern-47-Quarry".into() };
         serve::first_owner(&app.services, &owner.email, &owner.password, "first").await?;
         let running = app.start(Parts::GatewayAlone).await?;
         Ok(Self { database, clock, running, folder, flags, owner, first: OnceCell::new() })
+    }
+
+    /// Stops, and starts over the same data among other plugins.
+    pub async fn restart_among(self, furnish: Furnish<'_>) -> Result<Self> {
+        let Self { database, clock, running, folder, owner, .. } = self;
+        running.stop().await;
+        let flags = all_flags(folder.path(), &database, &[])?;
+        let app = build(config(&flags)?, clock.clone(), furnish).await?;
+        let running = app.start(Parts::GatewayAlone).await?;
+        Ok(Self { database, clock, running, folder, flags, owner, first: OnceCell::new() })
+    }
+
+    /// Signed in to this workspace again, as its owner.
+    pub async fn owner_in(&self, workspace: &str) -> Result<Member> {
+        Member::sign_in(&self.public(), &self.owner.email, &self.owner.password, Some(workspace)).await
     }
 
     /// Somebody without a token.
@@ -206,6 +228,15 @@ impl TestApp {
         ensure!(changed == 1, "{changed} rows were tampered with");
         Ok(())
     }
+}
+
+/// Changes which plugins are compiled in, and which of them the operator chose.
+pub type Furnish<'a> = &'a (dyn Fn(&mut Vec<Arc<dyn Plugin>>, &mut InstanceDefaults) + Sync);
+
+async fn build(config: Config, clock: Clock, furnish: Furnish<'_>) -> Result<App> {
+    let (mut all, mut defaults) = plugins::compiled_in(&config)?;
+    furnish(&mut all, &mut defaults);
+    App::build_with(config, clock, Registry::new(all, defaults)?).await
 }
 
 /// The configuration of a gateway under these flags.

@@ -2,6 +2,7 @@
 //!
 //! Reading order: [`app`] (one gateway for one test), [`people`], [`client`], [`listen`] (what they do); [`canary`] and
 //! [`database`] (searching bytes); [`contract`] (operations made from the schema); [`standins`] (other people's servers);
+//! [`plugins`] (parts of the product that obey a test);
 //! [`texts`] (what is uploaded); [`source`] (the house's own text).
 //!
 //! Nothing here reaches behind the public API, but to search bytes and to tamper with them.
@@ -13,6 +14,7 @@ pub mod contract;
 pub mod database;
 pub mod listen;
 pub mod people;
+pub mod plugins;
 pub mod source;
 pub mod standins;
 pub mod texts;

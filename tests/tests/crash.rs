@@ -9,7 +9,7 @@
 //! ```
 
 mod files;
-mod program;
+pub mod program;
 mod verdict;
 mod work;
 

@@ -9,11 +9,13 @@ mod isolation;
 
 mod answers;
 mod audit;
+mod embeddings;
 mod erasure;
 mod identity;
 mod knowledge;
 mod outage;
 mod plugins;
+mod reranking;
 mod s3;
 mod search;
 mod sources;

@@ -1,7 +1,8 @@
 //! A customer's knowledge: documents go in as bytes and come out as passages that can be found.
 //!
 //! Reading order: [`uploads`] (bytes in; many at once by [`bulk`]), [`documents`], [`ingest`] ([`parse`], [`chunk`], embed,
-//! `terms`, `lexicon`), [`search`], and [`sources`], which fetch documents by themselves.
+//! `terms`, `lexicon`), [`search`], [`embeddings`] (with which model, and how that changes), and [`sources`], which fetch
+//! documents by themselves.
 //!
 //! Passages and their vectors live sealed in the database, which is the truth; an index is derived from it and is
 //! brought in step by [`search::sync()`].
@@ -10,6 +11,7 @@ pub mod bulk;
 pub mod chunk;
 pub mod deletion;
 pub mod documents;
+pub mod embeddings;
 pub mod ingest;
 pub mod language;
 mod lexicon;
@@ -24,7 +26,7 @@ mod terms;
 pub mod uploads;
 pub mod wordless;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use consigne_foundation::{blobs::Blobs, plugins::Registry, store::Store};
 use consigne_sdk::Partition;
@@ -58,6 +60,10 @@ pub struct KnowledgeLimits {
     pub parallel_ingests: usize,
     /// Largest page of a website, in bytes.
     pub page_bytes: u64,
+    /// Passages that a reranker is shown for an answer, the best ones.
+    pub reranked_passages: usize,
+    /// How long an answer waits for a reranker.
+    pub rerank_within: Duration,
 }
 
 impl Knowledge {

@@ -155,6 +155,8 @@ ids! {
     DocumentId "doc";
     /// A passage of a document.
     PassageId "psg";
+    /// A change of the embedding model.
+    EmbeddingChangeId "emc";
     /// A chat.
     ChatId "cht";
     /// A message of a chat.

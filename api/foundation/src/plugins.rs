@@ -3,10 +3,10 @@
 //! Reading order: [`register`] (what a workspace sees), [`settings`] (checked, sealed, never given back), then
 //! [`Registry`], which opens plugins.
 //!
-//! The embedder and the vector index are chosen for the whole installation, because vectors of two models never mix. A
-//! chat model is chosen by assistant, a channel by its rules; the page fetcher is the one that is compiled in. One that
-//! works inside this installation is on from the start; one that hands data to another party is used only where the
-//! workspace said so.
+//! The vector index is chosen for the whole installation, and so is the embedder, unless a workspace changes to another:
+//! see `assistant::knowledge::embeddings`. A chat model is chosen by assistant, a channel by its rules; the page fetcher is
+//! the one that is compiled in. One that works inside this installation is on from the start; one that hands data to another
+//! party is used only where the workspace said so, and so is a reranker, wherever it works.
 //!
 //! Invariants, as absences:
 //! - No setting is ever returned, logged or named in an error.
@@ -23,7 +23,7 @@ use std::{
 
 use consigne_sdk::{
     Capability, CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, PageFetcher, Plugin, ProcessorRole,
-    VectorIndex,
+    Reranker, VectorIndex,
 };
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -99,18 +99,13 @@ impl Entry {
         self.plugin.manifest().offers(capability)
     }
 
-    /// Vectors of two models never mix: what makes them and what finds them holds for the whole installation.
-    fn is_chosen_by_the_operator(&self) -> bool {
-        self.offers(CapabilityKind::Embedder) || self.offers(CapabilityKind::VectorIndex)
-    }
-
     async fn open(&self, capability: CapabilityKind, settings: Value) -> Result<Capability> {
         let egress = Egress::new(self.plugin.manifest(), &settings)?;
         Ok(self.plugin.open(capability, settings, egress).await?)
     }
 }
 
-/// Under whose settings something is open: the operator's, or one workspace's own.
+/// Under whose settings a plugin is open: the operator's, or one workspace's own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Whose {
     Operator,
@@ -215,6 +210,11 @@ impl Registry {
         &self.0.chat_model
     }
 
+    /// The embedder of the installation, by name.
+    pub fn default_embedder(&self) -> &str {
+        &self.0.embedder
+    }
+
     /// A chat model under the settings that hold for the workspace; opened on first use. Whether the workspace uses it
     /// is read each time, so that switching it off holds at the next question.
     ///
@@ -249,6 +249,37 @@ impl Registry {
         }
     }
 
+    /// An embedder under the settings that hold for the workspace; the installation's own is open already.
+    ///
+    /// # Errors
+    /// As [`Registry::chat_model`].
+    pub async fn embedder_named(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn Embedder>> {
+        if plugin == self.0.embedder {
+            return self.embedder();
+        }
+        match self.opened(scope, store, plugin, CapabilityKind::Embedder).await? {
+            Capability::Embedder(embedder) => Ok(embedder),
+            _ => Err(not_that(plugin)),
+        }
+    }
+
+    /// The reranker that the workspace switched on, and its plugin; the first registered where there are several, and none
+    /// where it switched on none.
+    ///
+    /// # Errors
+    /// `Misconfigured`, `Unavailable` where it cannot open.
+    pub async fn reranker(&self, scope: &Scope, store: &Store) -> Result<Option<(&'static str, Arc<dyn Reranker>)>> {
+        for entry in self.0.entries.iter().filter(|entry| entry.offers(CapabilityKind::Reranker)) {
+            match self.opened(scope, store, entry.id(), CapabilityKind::Reranker).await {
+                Ok(Capability::Reranker(reranker)) => return Ok(Some((entry.id(), reranker))),
+                Ok(_) => return Err(not_that(entry.id())),
+                Err(error) if error.kind() == ErrorKind::Disabled => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
     /// The plugins with this capability that the workspace uses, in the order of their registration.
     ///
     /// # Errors
@@ -272,6 +303,7 @@ impl Registry {
             return Err(Error::not_found(match capability {
                 CapabilityKind::Channel => "channel",
                 CapabilityKind::Corrector => "corrector",
+                CapabilityKind::Embedder => "embedder",
                 _ => "chat model",
             }));
         }
@@ -325,8 +357,14 @@ impl Registry {
 
     /// Whether the workspace uses it: its own word, or else what holds from the start.
     fn is_enabled(&self, entry: &Entry, stored: Option<&Stored>) -> bool {
-        if entry.is_chosen_by_the_operator() {
-            return entry.id() == self.0.embedder || entry.id() == self.0.vector_index;
+        if entry.offers(CapabilityKind::VectorIndex) {
+            return entry.id() == self.0.vector_index;
+        }
+        if entry.id() == self.0.embedder {
+            return true;
+        }
+        if entry.offers(CapabilityKind::Reranker) {
+            return stored.is_some_and(|stored| stored.is_enabled);
         }
         stored.map_or_else(|| entry.is_on_from_the_start(), |stored| stored.is_enabled)
     }

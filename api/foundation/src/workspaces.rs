@@ -1,8 +1,9 @@
 //! Workspaces: one customer's world each, isolated from every other.
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
-    sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    sea_query::{Expr, LockType},
 };
 
 use crate::{
@@ -180,6 +181,15 @@ pub async fn next_knowledge_version(tx: &WorkspaceTx, passages: i64) -> Result<i
     );
     let row = tx.db().query_one_raw(count).await?.ok_or_else(|| Error::not_found("workspace"))?;
     Ok(row.try_get("", "knowledge_version")?)
+}
+
+/// Holds the workspace's row until the transaction ends: whoever publishes or deletes knowledge waits.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn hold(tx: &WorkspaceTx) -> Result<()> {
+    let query = workspaces::Entity::find_by_id(tx.workspace()).lock(LockType::NoKeyUpdate);
+    query.one(tx.db()).await?.map(drop).ok_or_else(|| Error::not_found("workspace"))
 }
 
 /// The number of the last change of the knowledge.

@@ -84,6 +84,15 @@ impl App {
     /// # Errors
     /// A sentence that says what is missing and how to mend it.
     pub async fn build(config: Config, clock: Clock) -> Result<Self> {
+        let registry = plugins::registry(&config)?;
+        Self::build_with(config, clock, registry).await
+    }
+
+    /// As [`App::build`], with these plugins.
+    ///
+    /// # Errors
+    /// As [`App::build`].
+    pub async fn build_with(config: Config, clock: Clock, registry: Registry) -> Result<Self> {
         std::fs::create_dir_all(&config.data.data_dir)
             .with_context(|| format!("the data folder {} cannot be made", config.data.data_dir.display()))?;
         if config.data.owner_store().is_some() {
@@ -97,7 +106,7 @@ impl App {
         }
         store.vault().doctor().await?;
         let blobs = Blobs::open(&config.data.blobs()?)?;
-        let registry = Arc::new(plugins::registry(&config)?);
+        let registry = Arc::new(registry);
         registry.open_defaults().await?;
         let services = services(&config, store, blobs, registry)?;
         let metrics = Arc::new(Metrics::new());
@@ -248,6 +257,8 @@ fn services(config: &Config, store: Store, blobs: Blobs, registry: Arc<Registry>
         document_bytes: config.data.max_document_mb << 20,
         parallel_ingests: 2,
         page_bytes: config.sources.max_page_kb << 10,
+        reranked_passages: config.models.rerank_passages,
+        rerank_within: Duration::from_millis(config.models.rerank_ms),
     };
     let sandbox = Sandbox::new(SandboxOptions {
         concurrency: limits.parallel_ingests,

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod chats;
 pub mod connection;
 pub mod context;
+pub mod embeddings;
 pub mod error;
 pub mod executor;
 pub mod identity;
@@ -65,7 +66,7 @@ pub struct Mutation(
 
 /// What can be done to knowledge.
 #[derive(MergedObject, Default)]
-pub struct LibraryMutation(knowledge::KnowledgeMutation, sources::SourceMutation);
+pub struct LibraryMutation(knowledge::KnowledgeMutation, sources::SourceMutation, embeddings::EmbeddingMutation);
 
 /// What can be listened to. Nothing is started by listening, and every stream resumes behind the last event seen.
 #[derive(MergedSubscription, Default)]

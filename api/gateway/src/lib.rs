@@ -18,3 +18,5 @@ pub mod telemetry;
 pub mod worker;
 
 pub use consigne_foundation::{Clock, Timestamp};
+/// What a plugin is, for those that a test adds.
+pub use consigne_sdk as sdk;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use consigne_foundation::plugins::{InstanceDefaults, Registry};
+use consigne_foundation::Result;
+pub use consigne_foundation::plugins::{InstanceDefaults, Registry};
 use consigne_plugin_extractive::Extractive;
-use consigne_plugin_fastembed::{Fastembed, FastembedOptions};
+use consigne_plugin_fastembed::{Fastembed, FastembedOptions, FastembedReranker};
 use consigne_plugin_flat::{Flat, FlatOptions};
 use consigne_plugin_openai::OpenAi;
 use consigne_plugin_qdrant::Qdrant;
@@ -18,7 +19,16 @@ use crate::config::Config;
 /// # Errors
 /// `Misconfigured` where two plugins have one name, a default names none, an operator's settings cannot work, or one is not
 /// for production.
-pub fn registry(config: &Config) -> consigne_foundation::Result<Registry> {
+pub fn registry(config: &Config) -> Result<Registry> {
+    let (plugins, defaults) = compiled_in(config)?;
+    Registry::new(plugins, defaults)
+}
+
+/// What is compiled in, and what the operator chose of it.
+///
+/// # Errors
+/// `Misconfigured` where an operator's settings cannot work, or one is not for production.
+pub fn compiled_in(config: &Config) -> Result<(Vec<Arc<dyn Plugin>>, InstanceDefaults)> {
     let website = config.sources.website(config.server.production)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let fastembed = FastembedOptions {
@@ -27,7 +37,8 @@ pub fn registry(config: &Config) -> consigne_foundation::Result<Registry> {
         workers: config.models.embed_workers.unwrap_or(cores),
     };
     let plugins: Vec<Arc<dyn Plugin>> = vec![
-        Arc::new(Fastembed::new(fastembed)),
+        Arc::new(Fastembed::new(fastembed.clone())),
+        Arc::new(FastembedReranker::new(fastembed)),
         Arc::new(Flat::new(FlatOptions { memory_bytes: config.index.index_mb << 20 })),
         Arc::new(Qdrant::new()),
         Arc::new(Extractive::new()),
@@ -41,5 +52,5 @@ pub fn registry(config: &Config) -> consigne_foundation::Result<Registry> {
         chat_model: "extractive".to_owned(),
         settings: qdrant.map(|settings| ("qdrant".to_owned(), settings)).into_iter().collect(),
     };
-    Registry::new(plugins, defaults)
+    Ok((plugins, defaults))
 }

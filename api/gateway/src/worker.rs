@@ -9,6 +9,7 @@ use consigne_assistant::{
     },
     knowledge::{
         deletion::DeleteHandler,
+        embeddings::{ChangeHandler, ClearHandler, EmbeddingSweep},
         ingest::IngestHandler,
         purge::PurgeHandler,
         sources::{crawl::CrawlHandler, removal::DeleteSourceHandler, schedule::SourceSchedule},
@@ -44,6 +45,8 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
         Arc::new(PurgeHandler(knowledge.clone())),
         Arc::new(IngestHandler(knowledge.clone())),
         Arc::new(DeleteSourceHandler(knowledge.clone())),
+        Arc::new(ChangeHandler(knowledge.clone())),
+        Arc::new(ClearHandler(knowledge.clone())),
         Arc::new(CrawlHandler::new(knowledge.clone())),
     ];
     let duties: Vec<Arc<dyn Duty>> = vec![
@@ -52,6 +55,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
         Arc::new(IndexSweep::new(knowledge.clone())),
         Arc::new(SourceSchedule(knowledge.clone())),
         Arc::new(WordSweep(knowledge.clone())),
+        Arc::new(EmbeddingSweep(knowledge.clone())),
         Arc::new(KnowledgeSweep(knowledge)),
         Arc::new(ChatSweep(services.store.clone())),
         Arc::new(CheckpointDuty),
@@ -69,5 +73,9 @@ impl AnswerMeter for Meter {
         if let Some(first_text) = first_text {
             self.0.answer_first_delta_seconds.observe(first_text.as_secs_f64());
         }
+    }
+
+    fn reranked(&self, outcome: &'static str) {
+        self.0.outcome(&self.0.answers_reranked, outcome);
     }
 }

@@ -13,15 +13,17 @@ use std::{
 };
 
 use consigne_sdk::{EmbeddingModel, PluginError, PluginErrorKind, Result};
-use fastembed::{EmbeddingModel as Listed, TextEmbedding, TextInitOptions};
+use fastembed::{
+    EmbeddingModel as Listed, RerankInitOptions, RerankerModel, TextEmbedding, TextInitOptions, TextRerank,
+};
 use ort::environment::Environment;
 
 use crate::{
     model::{FastembedInstance, Model, Prefixes, fingerprint},
     parts,
     pool::Instance,
-    runtime,
-    settings::HubModel,
+    reranker, runtime,
+    settings::{HubModel, HubReranker},
 };
 
 /// What all of these models take, and what is left of it between the prefix and the special tokens.
@@ -70,6 +72,27 @@ fn load(folder: &Path, environment: &Environment, model: HubModel) -> Result<Box
         .with_show_download_progress(false);
     let loaded = TextEmbedding::try_new(options).map_err(|error| unavailable(&error))?;
     Ok(Box::new(FastembedInstance::new(loaded)))
+}
+
+/// Downloads what is not there yet, and loads a reranker.
+///
+/// # Errors
+/// `Unavailable` where a part or the hub cannot be reached.
+pub(crate) fn open_reranker(parts: &Path, onnxruntime: Option<&Path>, model: HubReranker) -> Result<reranker::Named> {
+    let listed = match model {
+        HubReranker::BgeRerankerV2M3 => RerankerModel::BGERerankerV2M3,
+        HubReranker::JinaRerankerV2BaseMultilingual => RerankerModel::JINARerankerV2BaseMultilingual,
+    };
+    let environment = runtime::environment(&parts::onnxruntime(parts, onnxruntime)?)?;
+    let options = RerankInitOptions::new(listed.clone())
+        .with_cache_dir(parts.join("hub"))
+        .with_environment(environment)
+        .with_max_length(reranker::POSITIONS)
+        .with_intra_threads(1)
+        .with_session_config("session.intra_op.allow_spinning", "0")
+        .with_show_download_progress(false);
+    let loaded = TextRerank::try_new(options).map_err(|error| unavailable(&error))?;
+    Ok((listed.to_string(), loaded))
 }
 
 fn listed(model: HubModel) -> Listed {

@@ -1,4 +1,5 @@
-//! Embeddings inside this process: `multilingual-e5-small` through fastembed and ONNX Runtime.
+//! Embeddings inside this process: `multilingual-e5-small` through fastembed and ONNX Runtime; and a reranker, where the
+//! operator has one.
 //!
 //! Nothing is downloaded and nothing leaves the machine: the model and the runtime lie in the parts folder that
 //! `make parts` fills (`parts/fetch.py`). One instance of the model is loaded for good and answers questions before
@@ -6,7 +7,7 @@
 //!
 //! Reading order: [`plugin`] (the manifest and the way in), [`settings`], `parts` (where the files are), `e5` (the model
 //! in them), `model` (what any model comes to), `runtime` (the library), `embedder` (the capability), `queue` (who is
-//! served next), `pool` (by how many), `memory`; `hub` with the feature `online`.
+//! served next), `pool` (by how many), `memory`; [`reranker`]; `hub` with the feature `online`.
 //!
 //! Invariants, as absences:
 //! - No text is run beside another: an int8 model would make a vector depend on its neighbours.
@@ -24,8 +25,10 @@ mod parts;
 pub mod plugin;
 mod pool;
 mod queue;
+pub mod reranker;
 mod runtime;
 pub mod settings;
 
 pub use plugin::{Fastembed, FastembedOptions};
-pub use settings::FastembedSettings;
+pub use reranker::FastembedReranker;
+pub use settings::{FastembedRerankerSettings, FastembedSettings};

@@ -67,7 +67,7 @@ impl Plugin for Fastembed {
 }
 
 #[cfg(not(feature = "online"))]
-fn hosts() -> Vec<HostRule> {
+pub(crate) fn hosts() -> Vec<HostRule> {
     Vec::new()
 }
 
@@ -78,7 +78,7 @@ fn open_model(options: &FastembedOptions, FastembedSettings {}: &FastembedSettin
 
 /// Where the hub's client connects, for the register; it does not go through the egress (see `hub`).
 #[cfg(feature = "online")]
-fn hosts() -> Vec<HostRule> {
+pub(crate) fn hosts() -> Vec<HostRule> {
     vec![HostRule::Exact("huggingface.co")]
 }
 

@@ -32,3 +32,24 @@ pub enum HubModel {
     /// 1024 dimensions.
     BgeM3,
 }
+
+/// Settings of the reranker. Without any, the model is the one that the operator put into the parts folder.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FastembedRerankerSettings {
+    /// A model from the hub in place of the one in the parts folder.
+    #[cfg(feature = "online")]
+    #[serde(default)]
+    pub model: Option<HubReranker>,
+}
+
+/// The rerankers of fastembed's list that read several languages.
+#[cfg(feature = "online")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum HubReranker {
+    /// BAAI's bge-reranker-v2-m3, 568 million parameters.
+    BgeRerankerV2M3,
+    /// Jina's jina-reranker-v2-base-multilingual, 278 million parameters; mind its licence.
+    JinaRerankerV2BaseMultilingual,
+}

@@ -2,12 +2,12 @@
 //!
 //! A plugin is anything that speaks to an outside party, or that could be swapped for another product. It knows this
 //! crate and nothing else of ours. It states what it is and what personal data it is handed ([`manifest`]), offers a
-//! capability ([`Embedder`], [`VectorIndex`], [`ChatModel`], [`PageFetcher`], [`Channel`] or [`Corrector`]), and reaches the network only through the
-//! [`Egress`] it is given.
+//! capability ([`Embedder`], [`VectorIndex`], [`Reranker`], [`ChatModel`], [`PageFetcher`], [`Channel`] or [`Corrector`]), and
+//! reaches the network only through the [`Egress`] it is given.
 //!
 //! Reading order: [`plugin`], [`manifest`], [`processing`], [`egress`], [`error`], then the capabilities
-//! [`embedder`], [`vector_index`], [`chat_model`], [`page_fetcher`], [`channel`], [`corrector`]; [`words`] is what several
-//! of both sides need, [`server`] what plugins do that speak to one.
+//! [`embedder`], [`vector_index`], [`reranker`], [`chat_model`], [`page_fetcher`], [`channel`], [`corrector`]; [`words`] is what
+//! several of both sides need, [`server`] what plugins do that speak to one.
 //! Behind the feature `conformance`, for tests: what every index has to do.
 //!
 //! Invariants, as absences:
@@ -28,6 +28,7 @@ pub mod manifest;
 pub mod page_fetcher;
 pub mod plugin;
 pub mod processing;
+pub mod reranker;
 pub mod server;
 pub mod vector_index;
 pub mod words;
@@ -48,6 +49,7 @@ pub use manifest::{CapabilityKind, HostRule, Manifest};
 pub use page_fetcher::{Fetched, Page, PageFetcher, PageRequest};
 pub use plugin::{Capability, Plugin};
 pub use processing::{DataCategory, Processing, ProcessorRole, Purpose, Region, Retention, Safeguard};
+pub use reranker::Reranker;
 pub use vector_index::{
     Facts, Filter, Hit, IndexQuery, MOST_TERM_WEIGHT, Partition, Point, Residency, Term, VectorIndex,
 };

@@ -14,6 +14,8 @@ pub enum CapabilityKind {
     Embedder,
     /// Finds the nearest vectors of one workspace.
     VectorIndex,
+    /// Puts found passages into a better order.
+    Reranker,
     /// Answers a question from passages.
     ChatModel,
     /// Fetches pages of websites that customers name.

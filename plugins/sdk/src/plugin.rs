@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
-    CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, Manifest, PageFetcher, Processing, Result,
-    VectorIndex,
+    CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, Manifest, PageFetcher, Processing, Reranker,
+    Result, VectorIndex,
 };
 
 /// A product behind one capability, or a few under the same settings. Registered by name in the gateway's list; never discovered.
@@ -35,6 +35,8 @@ pub enum Capability {
     Embedder(Arc<dyn Embedder>),
     /// Finds the nearest vectors of one workspace.
     VectorIndex(Arc<dyn VectorIndex>),
+    /// Puts found passages into a better order.
+    Reranker(Arc<dyn Reranker>),
     /// Answers a question from passages.
     ChatModel(Arc<dyn ChatModel>),
     /// Fetches pages of websites that customers name.

@@ -55,6 +55,14 @@ impl Installation {
         Ok(Self { database, folder: folder.to_owned(), flags, password: None })
     }
 
+    /// Takes its parts from this folder from now on, as after an upgrade.
+    pub fn take_parts_from(&mut self, folder: &Path) {
+        let at = self.flags.iter().position(|flag| flag == "--parts-dir");
+        if let Some(value) = at.and_then(|at| self.flags.get_mut(at + 1)) {
+            *value = folder.to_string_lossy().into_owned();
+        }
+    }
+
     /// Starts the program and waits until it says where it answers.
     pub async fn start(&mut self) -> Result<Program> {
         let log = OpenOptions::new().create(true).append(true).open(self.log())?;

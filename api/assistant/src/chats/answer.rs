@@ -17,7 +17,7 @@ use consigne_foundation::{
     store::{Store, WorkspaceTx},
     vault::Key,
 };
-use consigne_sdk::{ChatDelta, ChatModel, ChatRequest, ChatStream, PromptPassage};
+use consigne_sdk::{ChatDelta, ChatModel, ChatRequest, ChatStream, Embedder, PromptPassage};
 use futures::StreamExt;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use serde::{Deserialize, Serialize};
@@ -36,8 +36,9 @@ use crate::{
     knowledge::{
         Excerpt, Knowledge, language, parse,
         search::{
-            self, Query,
+            self, Findings, Query,
             excerpts::{self, Budget},
+            rerank::Look,
         },
     },
 };
@@ -75,6 +76,9 @@ pub struct Disclosure {
 pub trait AnswerMeter: Send + Sync {
     /// An answer ended. Times count from the question.
     fn answered(&self, outcome: &'static str, first_text: Option<Duration>, whole: Duration);
+
+    /// A reranker looked at the passages of an answer.
+    fn reranked(&self, outcome: &'static str);
 }
 
 /// Makes answers.
@@ -213,8 +217,7 @@ impl AnswerHandler {
     ) -> Result<(ChatRequest, Vec<Excerpt>)> {
         let Asked { question, history, language } = asked;
         let alone = follow_up::rewritten(model, question, language, history).await;
-        let excerpts = self.excerpts(scope, assistant, &alone, language).await?;
-        let embedder = self.registry.embedder()?;
+        let (excerpts, embedder) = self.excerpts(scope, assistant, &alone, language).await?;
         let threshold = assistant.answer_threshold.map_or(embedder.model().answer_threshold, |t| t as f32);
         let given: Vec<PromptPassage> =
             excerpts.iter().zip(1..).map(|(excerpt, index)| prompt_passage(excerpt, index)).collect();
@@ -236,12 +239,18 @@ impl AnswerHandler {
         assistant: &Assistant,
         question: &str,
         language: Option<&str>,
-    ) -> Result<Vec<Excerpt>> {
+    ) -> Result<(Vec<Excerpt>, Arc<dyn Embedder>)> {
         let most = usize::try_from(assistant.passages).unwrap_or(1);
         // Twins and neighbours among them make room for others.
-        let query = Query { question, language, limit: 2 * most, ..Query::default() };
-        let found = search::search(scope, &self.knowledge, query).await?;
-        Ok(excerpts::excerpts(found, Budget { excerpts: most, tokens: PASSAGE_TOKENS }))
+        let look = Look::of(scope, &self.knowledge).await;
+        let limit = (2 * most).max(look.wants(&self.knowledge));
+        let query = Query { question, language, limit, ..Query::default() };
+        let Findings { mut passages, embedder } = search::find(scope, &self.knowledge, query).await?;
+        if let Some(reranked) = look.at(&self.knowledge, question, &mut passages).await {
+            self.meter.reranked(reranked.name());
+        }
+        passages.truncate(2 * most);
+        Ok((excerpts::excerpts(passages, Budget { excerpts: most, tokens: PASSAGE_TOKENS }), embedder))
     }
 
     /// The citations whose quote stands in a stored passage now.

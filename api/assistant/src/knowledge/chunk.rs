@@ -112,6 +112,6 @@ fn finish(draft: Draft) -> Chunk {
 }
 
 /// What is embedded of a passage, and where its words are.
-pub(super) fn embedded_text(headings: &[String], text: &str) -> String {
+pub(crate) fn embedded_text(headings: &[String], text: &str) -> String {
     if headings.is_empty() { text.to_owned() } else { format!("{}\n{text}", headings.join(PATH)) }
 }

@@ -136,12 +136,8 @@ async fn finish(scope: &Scope, knowledge: &Knowledge, id: DocumentId) -> Result<
         table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?
     };
     let Some(row) = row else { return Ok(()) };
-    let partition = search::sync(scope, knowledge).await?;
     let index = knowledge.registry.vector_index()?;
-    index.remove_document(&partition, id.0).await?;
-    if index.remove_document(&partition, id.0).await? > 0 {
-        return Err(Error::new(ErrorKind::Unavailable, format!("Vectors of {id} came back while it was deleted.")));
-    }
+    search::remove_document(scope, knowledge, id).await?;
     knowledge.blobs.delete(&row.blob_key).await?;
     if knowledge.blobs.exists(&row.blob_key).await? {
         return Err(Error::new(ErrorKind::Unavailable, format!("The file of {id} is still stored.")));

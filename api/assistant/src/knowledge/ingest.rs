@@ -28,6 +28,11 @@ use super::{
     Knowledge,
     chunk::{self, Chunk, ChunkOptions},
     documents::{self, DocumentStage, DocumentState},
+    embeddings::{
+        change::{self, ChangeState},
+        model::{self, InUse, fingerprint},
+        vectors,
+    },
     language, lexicon,
     parse::ParseFailure,
     purge, search,
@@ -36,9 +41,6 @@ use super::{
 use crate::entity::{documents as document_table, passages as table};
 
 pub(crate) const JOB: &str = "ingest";
-
-/// Passages embedded and stored in one step.
-const STEP: usize = 16;
 
 /// A look whether an index that was down is back.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -88,6 +90,9 @@ impl JobHandler for IngestHandler {
                 run.fail(&code, &message).await?;
                 Ok(Outcome::Done)
             }
+            Err(Stopped::ModelChanged) => {
+                Err(Error::new(ErrorKind::Unavailable, "The embedding model was changed while the document was read."))
+            }
             Err(Stopped::Error(error)) => Err(error),
         }
     }
@@ -116,6 +121,8 @@ enum Stopped {
     IndexAway,
     /// The document cannot be used.
     Failed(String, String),
+    /// The workspace is searched with another model than when the run looked last.
+    ModelChanged,
     /// A part failed; the job decides whether to try again.
     Error(Error),
 }
@@ -144,7 +151,9 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn all(&self) -> Result<(), Stopped> {
-        let embedder = self.knowledge.registry.embedder()?;
+        let in_use = model::in_use(self.scope, self.knowledge).await?;
+        let embedder = in_use.embedder.clone();
+        self.drop_staged_of_another(&in_use).await?;
         self.stage(DocumentStage::Parsing, []).await?;
         let chunks = self.read(embedder.as_ref()).await?;
         let total = i64::try_from(chunks.len()).unwrap_or(i64::MAX);
@@ -157,15 +166,21 @@ impl Run<'_> {
             ],
         )
         .await?;
-        for (step, some) in chunks.chunks(STEP).enumerate() {
-            let first = step * STEP;
+        for (step, some) in chunks.chunks(vectors::STEP).enumerate() {
+            let first = step * vectors::STEP;
             if first + some.len() > staged {
                 let skip = staged.saturating_sub(first);
-                self.store_step(embedder.as_ref(), first + skip, &some[skip..]).await?;
+                self.store_step(&in_use, first + skip, &some[skip..]).await?;
             }
         }
-        self.write_ahead().await?;
-        let replaced = self.publish(total).await?;
+        let replaced = loop {
+            let searched = self.complete().await?;
+            self.write_ahead().await?;
+            match self.publish(total, &searched).await {
+                Err(Stopped::ModelChanged) => {}
+                published => break published?,
+            }
+        };
         search::sync(self.scope, self.knowledge).await?;
         search::take_away(self.scope, self.knowledge, &replaced).await?;
         Ok(())
@@ -180,6 +195,32 @@ impl Run<'_> {
             }
             other => Ok(other?),
         }
+    }
+
+    /// Gives the staged passages what they lack of the model that is searched with, and of one that is to come. Answers with
+    /// the first.
+    async fn complete(&self) -> Result<InUse, Stopped> {
+        let (scope, knowledge, document) = (self.scope, self.knowledge, (self.row.id, self.row.version));
+        let in_use = model::in_use(scope, knowledge).await?;
+        vectors::complete(scope, knowledge, document, in_use.embedder.as_ref()).await?;
+        let coming = {
+            let tx = knowledge.store.read(scope).await?;
+            change::open(&tx).await?.filter(|change| change.state == ChangeState::Running.name())
+        };
+        if let Some(coming) = coming {
+            let plugin = knowledge.registry.embedder_named(scope, &knowledge.store, &coming.to_plugin_id).await;
+            let embedded = match plugin {
+                Ok(embedder) if embedder.model().fingerprint == fingerprint(&coming.to_fingerprint) => {
+                    vectors::complete(scope, knowledge, document, embedder.as_ref()).await
+                }
+                other => other.map(drop),
+            };
+            if let Err(error) = embedded {
+                // The change finds what lacks its vector, or fails of the same.
+                tracing::warn!(document = %self.row.id, kind = ?error.kind(), "a document was not embedded with the coming model");
+            }
+        }
+        Ok(in_use)
     }
 
     /// Title, language and chunks of the file. Deterministic, so that a second run finds the same.
@@ -216,11 +257,11 @@ impl Run<'_> {
     }
 
     /// Embeds and stores some passages, from this ordinal on. One whose text is known keeps its vector.
-    async fn store_step(&self, embedder: &dyn Embedder, first: usize, chunks: &[Chunk]) -> Result<(), Stopped> {
-        let store = &self.knowledge.store;
+    async fn store_step(&self, in_use: &InUse, first: usize, chunks: &[Chunk]) -> Result<(), Stopped> {
+        let (store, embedder) = (&self.knowledge.store, in_use.embedder.as_ref());
         let workspace = self.scope.workspace();
         let key = self.key().await?;
-        let model = embedder.model().fingerprint;
+        let own = embedder.model().fingerprint;
         let mut texts = Vec::with_capacity(chunks.len());
         let mut hashes = Vec::with_capacity(chunks.len());
         for chunk in chunks {
@@ -229,7 +270,7 @@ impl Run<'_> {
             texts.push(text);
         }
         let terms = self.terms(chunks, &texts).await?;
-        let known = self.known_vectors(&key, &hashes, model).await?;
+        let known = self.known_vectors(&key, &hashes, own).await?;
         let missing: Vec<String> = texts
             .iter()
             .zip(&hashes)
@@ -247,7 +288,7 @@ impl Run<'_> {
                 }
                 None => fresh.next().ok_or_else(|| Error::internal("the embedder answered too few vectors"))?,
             };
-            rows.push(self.seal(&key, Computed { chunk, hash, model, ordinal, vector: &vector, terms }));
+            rows.push(self.seal(&key, Computed { chunk, hash, model: own, ordinal, vector: &vector, terms }));
         }
         let stored = i64::try_from(rows.len()).unwrap_or(0);
         let tx = store.write(self.scope).await?;
@@ -263,6 +304,12 @@ impl Run<'_> {
         .await?;
         if !changed {
             return Err(Stopped::Superseded);
+        }
+        // No passage comes to a model that was cleared away.
+        model::record_first(&tx, &in_use.model).await?;
+        let held = model::hold(&tx).await?.map(|held| held.fingerprint);
+        if held != Some(in_use.model.fingerprint) && held != Some(own) {
+            return Err(Stopped::ModelChanged);
         }
         let inserted = table::Entity::insert_many(rows).exec_without_returning(tx.db()).await.map_err(Error::from);
         match inserted {
@@ -304,7 +351,7 @@ impl Run<'_> {
             page: Set(chunk.page.map(i64::from)),
             text_sealed: Set(key.seal_text(&place("text_sealed"), &chunk.text)),
             headings_sealed: Set(key.seal_text(&place("headings_sealed"), &chunk.headings.join("\n"))),
-            vector_sealed: Set(key.seal(&place("vector_sealed"), &search::vector_bytes(vector))),
+            vector_sealed: Set(key.seal(&place("vector_sealed"), &vectors::bytes(vector))),
             knowledge_version: Set(0),
             terms_sealed: Set(Some(key.seal(&place("terms_sealed"), &terms.to_bytes()))),
         }
@@ -326,7 +373,7 @@ impl Run<'_> {
             .await?;
         let mut known = HashMap::new();
         for row in rows {
-            let vector = search::open_vector(key, &row)?;
+            let vector = vectors::own(key, &row)?;
             known.entry(row.content_hash).or_insert(vector);
         }
         Ok(known)
@@ -334,7 +381,7 @@ impl Run<'_> {
 
     /// Makes the staged passages visible and takes the earlier version's away, for searchers at once. Answers with those
     /// that are gone.
-    async fn publish(&self, total: i64) -> Result<Vec<Uuid>, Stopped> {
+    async fn publish(&self, total: i64, searched: &InUse) -> Result<Vec<Uuid>, Stopped> {
         let tx = self.knowledge.store.write(self.scope).await?;
         let changed = documents::change(
             &tx,
@@ -358,6 +405,10 @@ impl Run<'_> {
         let key = self.key().await?;
         let (changes, more) = lexicon::recount(&tx, &key, self.row.id, |version| version == self.row.version).await?;
         let version = workspaces::next_knowledge_version(&tx, more).await?;
+        // The workspace's row is held: no switch comes between this look and the commit.
+        if model::hold(&tx).await?.is_none_or(|held| held.fingerprint != searched.model.fingerprint) {
+            return Err(Stopped::ModelChanged);
+        }
         changes.write(&tx).await?;
         let of_earlier = || {
             Condition::all()
@@ -411,6 +462,20 @@ impl Run<'_> {
             let event = Event::new("document.failed").target("document", self.row.id.0).detail("code", code);
             audit::append(self.scope, &tx, event).await?;
         }
+        tx.commit().await
+    }
+
+    /// Passages that an earlier run staged with another model, whose tokenizer cut them elsewhere.
+    async fn drop_staged_of_another(&self, in_use: &InUse) -> Result<()> {
+        let tx = self.knowledge.store.write(self.scope).await?;
+        table::Entity::delete_many()
+            .filter(table::Column::WorkspaceId.eq(self.scope.workspace()))
+            .filter(table::Column::DocumentId.eq(self.row.id))
+            .filter(table::Column::DocumentVersion.eq(self.row.version))
+            .filter(table::Column::KnowledgeVersion.eq(0))
+            .filter(table::Column::ModelFingerprint.ne(in_use.embedder.model().fingerprint.0.to_vec()))
+            .exec(tx.db())
+            .await?;
         tx.commit().await
     }
 

@@ -6,12 +6,20 @@
 //! accident of spelling (see `docs/decisions/0007-cosine-plus-words.md`). The passages that the index names are scored
 //! once more from what is stored, which is the truth.
 //!
-//! Reading order: [`search`], [`mod@sync`] (the index, in step with the database), [`excerpts`] (passages that go together).
+//! Where the model that made the vectors cannot be had any more, until another one has made them anew, passages are found by
+//! their words, and compared with the question by the model that can be had.
+//!
+//! Reading order: [`search`], [`mod@sync`] (the index, in step with the database), [`rerank`] (a second look at the best),
+//! [`excerpts`] (passages that go together).
 
 pub mod excerpts;
+pub mod rerank;
 pub(crate) mod sync;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use consigne_foundation::{
     Error, Permission, Result, Scope, Timestamp,
@@ -19,16 +27,26 @@ use consigne_foundation::{
     vault::{Key, TermNumbers},
     workspaces,
 };
-use consigne_sdk::{EmbedKind, Filter, IndexQuery, Residency, Term};
+use consigne_sdk::{EmbedKind, Embedder, Filter, IndexQuery, Residency, Term};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 pub use self::sync::{Reconciled, reconcile, sync};
 pub(crate) use self::sync::{
-    compare_counts, compare_ids, count_orphans, is_index_away, open_vector, place, purge, put_ahead, remove_orphans,
-    take_away, vector_bytes, write_ahead,
+    compare_counts, compare_ids, count_orphans, is_index_away, place, purge, put_ahead, remove_document,
+    remove_orphans, take_away, write_ahead,
 };
-use super::{Knowledge, lexicon, parse::slide, sources::quarantine, terms};
+use super::{
+    Knowledge,
+    embeddings::{
+        model::{self, InUse},
+        vectors,
+    },
+    lexicon,
+    parse::slide,
+    sources::quarantine,
+    terms,
+};
 use crate::entity::{documents, passages as table};
 
 /// What all the words of a question are worth beside the cosine.
@@ -134,53 +152,64 @@ impl Found {
 /// # Errors
 /// `Forbidden`; `Unavailable` where the model or the index is down.
 pub async fn search(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> Result<Vec<Found>> {
+    Ok(find(scope, knowledge, query).await?.passages)
+}
+
+/// What a search found, and what compared it.
+pub(crate) struct Findings {
+    /// The passages, best first.
+    pub passages: Vec<Found>,
+    /// The embedder whose cosines and vectors these are.
+    pub embedder: Arc<dyn Embedder>,
+}
+
+/// As [`search`], and with which embedder.
+///
+/// # Errors
+/// As [`search`].
+pub(crate) async fn find(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> Result<Findings> {
     scope.require(Permission::KnowledgeRead)?;
-    let embedder = knowledge.registry.embedder()?;
-    let vector = embedder
-        .embed(EmbedKind::Question, vec![query.question.to_owned()])
-        .await?
-        .pop()
-        .ok_or_else(|| Error::internal("the embedder answered no vector"))?;
     let numbers = knowledge.store.vault().term_numbers(scope.workspace()).await?;
-    let asked = Asked {
-        terms: match query.ranking {
-            Ranking::Meaning => Vec::new(),
-            Ranking::Hybrid | Ranking::Words => terms_of(scope, knowledge, &query, &numbers).await?,
-        },
-        vector,
-        ranking: query.ranking,
-        language: query.language,
-    };
-    if asked.ranking == Ranking::Words && asked.terms.is_empty() {
-        return Ok(Vec::new());
-    }
     let index = knowledge.registry.vector_index()?;
     let in_quarantine = {
         let tx = knowledge.store.read(scope).await?;
         quarantine::sources(&tx).await?
     };
-    let wanted = IndexQuery {
-        vector: if asked.ranking == Ranking::Words { vec![0.0; asked.vector.len()] } else { asked.vector.clone() },
-        terms: asked.terms.clone(),
-        filter: Filter { not_sources: in_quarantine, ..filter_of(query.filter, &numbers) },
-        limit: query.limit.saturating_mul(ASKED_FOR_EACH),
-    };
+    let filter = Filter { not_sources: in_quarantine, ..filter_of(query.filter.clone(), &numbers) };
+    let mut in_use = model::in_use(scope, knowledge).await?;
+    let mut asked = Asked::of(scope, knowledge, &query, &numbers, &in_use).await?;
     let mut found = Vec::new();
     for _ in 0..TRIES {
-        let partition = sync(scope, knowledge).await?;
-        let hits = sync::in_time(index.search(&partition, &wanted)).await?;
+        if asked.finds_by_words && asked.terms.is_empty() {
+            break;
+        }
+        let partition = in_use.model.indexed(scope);
+        sync::sync_to(scope, knowledge, partition).await?;
+        let wanted = asked.wanted(in_use.model.dimensions, filter.clone(), &query);
+        let hits = sync::in_time(index.search(&partition.partition, &wanted)).await?;
         let passages: Vec<PassageId> = hits.iter().map(|hit| PassageId(hit.passage)).collect();
-        found = read(scope, knowledge, &passages, &asked).await?;
+        let rows = read(scope, knowledge, &passages, &in_use).await?;
+        let are_all_there = rows.len() == passages.len();
+        found = asked.score(scope, knowledge, rows, &in_use, query.limit).await?;
+        // Where the model was changed between the question and its answer, the partition may have gone meanwhile.
+        if found.is_empty() || !are_all_there {
+            let now = model::in_use(scope, knowledge).await?;
+            if now.model.fingerprint != in_use.model.fingerprint {
+                asked = Asked::of(scope, knowledge, &query, &numbers, &now).await?;
+                in_use = now;
+                continue;
+            }
+        }
         // A server was told of new passages before old ones went. An index in this process was not: what was found in it
         // may have been replaced since.
-        if found.len() == passages.len() || index.residency() == Residency::Server {
+        if are_all_there || index.residency() == Residency::Server {
             break;
         }
     }
     found.retain(|found| asked.ranking != Ranking::Words || found.rank > 0.0);
     found.sort_by(|a, b| b.rank.total_cmp(&a.rank).then(a.passage.cmp(&b.passage)));
     found.truncate(query.limit);
-    Ok(found)
+    Ok(Findings { passages: found, embedder: in_use.embedder })
 }
 
 /// A question, ready to be compared with passages.
@@ -188,21 +217,95 @@ struct Asked<'a> {
     vector: Vec<f32>,
     terms: Vec<Term>,
     ranking: Ranking,
+    /// Whether the index is asked for words alone.
+    finds_by_words: bool,
     language: Option<&'a str>,
 }
 
-impl Asked<'_> {
-    /// Cosine, and what passages are ranked by.
-    fn score(&self, key: &Key, row: &table::Model, vector: &[f32]) -> Result<(f32, f32)> {
+impl<'a> Asked<'a> {
+    async fn of(
+        scope: &Scope,
+        knowledge: &Knowledge,
+        query: &Query<'a>,
+        numbers: &TermNumbers,
+        in_use: &InUse,
+    ) -> Result<Self> {
+        let vector = in_use.embedder.embed(EmbedKind::Question, vec![query.question.to_owned()]).await?.pop();
+        let vector = vector.ok_or_else(|| Error::internal("the embedder answered no vector"))?;
+        let finds_by_words = query.ranking == Ranking::Words || !in_use.is_whole();
+        let terms = if query.ranking == Ranking::Meaning && !finds_by_words {
+            Vec::new()
+        } else {
+            terms_of(scope, knowledge, query, numbers).await?
+        };
+        Ok(Self { vector, terms, ranking: query.ranking, finds_by_words, language: query.language })
+    }
+
+    /// What the index is asked.
+    fn wanted(&self, dimensions: usize, filter: Filter, query: &Query<'_>) -> IndexQuery {
+        IndexQuery {
+            vector: if self.finds_by_words { vec![0.0; dimensions] } else { self.vector.clone() },
+            terms: self.terms.clone(),
+            filter,
+            limit: query.limit.saturating_mul(ASKED_FOR_EACH),
+        }
+    }
+
+    /// The passages, compared with the question. Those that lack a vector of the embedder get one now, as many of them as may
+    /// be wanted; the others of these are left out.
+    async fn score(
+        &self,
+        scope: &Scope,
+        knowledge: &Knowledge,
+        rows: Vec<Row>,
+        in_use: &InUse,
+        limit: usize,
+    ) -> Result<Vec<Found>> {
+        let key = knowledge.store.vault().workspace_key(scope.workspace()).await?;
+        let mut lacking: Vec<(f32, table::Model)> = Vec::new();
+        for row in rows.iter().filter(|row| row.vector.is_none()) {
+            lacking.push((self.words_of(&key, &row.passage)?, row.passage.clone()));
+        }
+        lacking.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        let lacking: Vec<table::Model> = lacking.into_iter().take(limit).map(|(_, passage)| passage).collect();
+        let mut made = HashMap::new();
+        if !lacking.is_empty() {
+            let vectors = vectors::embed(&key, in_use.embedder.as_ref(), &lacking).await?;
+            made.extend(lacking.iter().map(|passage| passage.id).zip(vectors));
+        }
+        let scored = rows.into_iter().filter_map(|mut row| {
+            let vector = row.vector.take().or_else(|| made.remove(&row.passage.id))?;
+            Some(self.found(&key, row, vector))
+        });
+        scored.collect()
+    }
+
+    fn found(&self, key: &Key, row: Row, vector: Vec<f32>) -> Result<Found> {
+        let Row { passage: row, title, .. } = row;
         let cosine: f32 = vector.iter().zip(&self.vector).map(|(a, b)| a * b).sum();
-        let words = if self.terms.is_empty() { 0.0 } else { self.words_of(key, row)? };
+        let words = if self.terms.is_empty() { 0.0 } else { self.words_of(key, &row)? };
         let is_own = self.language.is_some() && row.language.as_deref() == self.language;
         let own = if is_own { SAME_LANGUAGE } else { 0.0 };
         let rank = match self.ranking {
-            Ranking::Hybrid | Ranking::Meaning => cosine + words + own,
+            Ranking::Hybrid => cosine + words + own,
+            Ranking::Meaning => cosine + own,
             Ranking::Words => words,
         };
-        Ok((cosine, rank))
+        let headings = key.open_text(&sync::place(&row, "headings_sealed"), &row.headings_sealed)?;
+        Ok(Found {
+            passage: row.id,
+            document: row.document_id,
+            title,
+            headings: headings.lines().map(str::to_owned).collect(),
+            text: key.open_text(&sync::place(&row, "text_sealed"), &row.text_sealed)?,
+            page: row.page,
+            language: row.language,
+            ordinal: row.ordinal,
+            tokens: row.tokens,
+            score: cosine,
+            rank,
+            vector,
+        })
     }
 
     fn words_of(&self, key: &Key, row: &table::Model) -> Result<f32> {
@@ -234,8 +337,15 @@ fn filter_of(filter: KnowledgeFilter, numbers: &TermNumbers) -> Filter {
     }
 }
 
-/// The passages themselves, scored; one that was deleted or put into quarantine a moment ago is left out.
-async fn read(scope: &Scope, knowledge: &Knowledge, passages: &[PassageId], asked: &Asked<'_>) -> Result<Vec<Found>> {
+/// A passage as it is stored, its document's title, and its vector, if the embedder's model made one.
+struct Row {
+    passage: table::Model,
+    title: String,
+    vector: Option<Vec<f32>>,
+}
+
+/// The passages themselves; one that was deleted or put into quarantine a moment ago is left out.
+async fn read(scope: &Scope, knowledge: &Knowledge, passages: &[PassageId], in_use: &InUse) -> Result<Vec<Row>> {
     if passages.is_empty() {
         return Ok(Vec::new());
     }
@@ -256,26 +366,12 @@ async fn read(scope: &Scope, knowledge: &Knowledge, passages: &[PassageId], aske
         .into_iter()
         .map(|d| (d.id, d.title))
         .collect();
-    rows.into_iter()
-        .filter(|row| !hidden.contains(&row.document_id))
-        .map(|row| {
-            let headings = key.open_text(&sync::place(&row, "headings_sealed"), &row.headings_sealed)?;
-            let vector = open_vector(&key, &row)?;
-            let (score, rank) = asked.score(&key, &row, &vector)?;
-            Ok(Found {
-                passage: row.id,
-                document: row.document_id,
-                title: titles.get(&row.document_id).cloned().unwrap_or_default(),
-                headings: headings.lines().map(str::to_owned).collect(),
-                text: key.open_text(&sync::place(&row, "text_sealed"), &row.text_sealed)?,
-                page: row.page,
-                language: row.language,
-                ordinal: row.ordinal,
-                tokens: row.tokens,
-                score,
-                rank,
-                vector,
-            })
-        })
-        .collect()
+    let mut vectors = vectors::of(&tx, &key, &rows, in_use.embedder.model().fingerprint).await?;
+    let shown = rows.into_iter().filter(|row| !hidden.contains(&row.document_id));
+    let titled = shown.map(|passage| {
+        let title = titles.get(&passage.document_id).cloned().unwrap_or_default();
+        let vector = vectors.remove(&passage.id);
+        Row { passage, title, vector }
+    });
+    Ok(titled.collect())
 }

@@ -1,6 +1,6 @@
 //! What a workspace sees of plugins, and says about them: the list, switching on and off, the recipients.
 
-use consigne_sdk::{Egress, Manifest, Processing, ProcessorRole};
+use consigne_sdk::{CapabilityKind, Egress, Manifest, Processing, ProcessorRole};
 use serde_json::Value;
 
 use super::{
@@ -87,7 +87,7 @@ impl Registry {
     ///
     /// # Errors
     /// `Forbidden` without `PLUGINS_WRITE`; `NotFound`; `Invalid` where the settings are not what the manifest asks for;
-    /// `Conflict` for an embedder or a vector index, which the operator chooses.
+    /// `Conflict` for the installation's embedder and for a vector index, which the operator chooses.
     pub async fn enable(&self, scope: &Scope, store: &Store, plugin: &str, settings: Value) -> Result<PluginInfo> {
         scope.require(Permission::PluginsWrite)?;
         let entry = self.switchable(plugin)?;
@@ -130,7 +130,7 @@ impl Registry {
 
     fn switchable(&self, plugin: &str) -> Result<&Entry> {
         let entry = self.entry(plugin)?;
-        if entry.is_chosen_by_the_operator() {
+        if entry.offers(CapabilityKind::VectorIndex) || entry.id() == self.0.embedder {
             return Err(Error::new(
                 ErrorKind::Conflict,
                 "The operator chooses this plugin for the whole installation.",

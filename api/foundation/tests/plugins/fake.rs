@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use consigne_sdk::*;
 use serde_json::{Value, json};
 
-/// What is compiled in here: the three of every installation, a second index, and one that goes out.
+/// What is compiled in here: the three of every installation, a second index, a reranker, and one that goes out.
 pub(crate) fn all(opened: &Arc<AtomicUsize>) -> Vec<Arc<dyn Plugin>> {
     vec![
         internal("fastembed", CapabilityKind::Embedder),
         internal("flat", CapabilityKind::VectorIndex),
         internal("other-index", CapabilityKind::VectorIndex),
+        internal("by-length", CapabilityKind::Reranker),
         internal("extractive", CapabilityKind::ChatModel),
         chatty(opened),
     ]
@@ -28,6 +29,19 @@ struct Fake {
 }
 
 struct Model(String);
+
+struct ByLength;
+
+#[async_trait]
+impl Reranker for ByLength {
+    fn model_name(&self) -> &str {
+        "by-length"
+    }
+
+    async fn scores(&self, _: &str, passages: Vec<String>) -> Result<Vec<f32>> {
+        Ok(passages.iter().map(|passage| passage.len() as f32).collect())
+    }
+}
 
 #[async_trait]
 impl ChatModel for Model {
@@ -128,6 +142,7 @@ impl Plugin for Fake {
                 answer_threshold: 0.5,
             }))),
             CapabilityKind::VectorIndex => Capability::VectorIndex(Arc::new(Index)),
+            CapabilityKind::Reranker => Capability::Reranker(Arc::new(ByLength)),
             CapabilityKind::PageFetcher | CapabilityKind::Channel | CapabilityKind::Corrector => {
                 return Err(PluginError::new(PluginErrorKind::Misconfigured, "a fake is none of these"));
             }

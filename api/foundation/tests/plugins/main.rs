@@ -189,6 +189,20 @@ async fn the_register_says_who_gets_data() {
 }
 
 #[tokio::test]
+async fn a_reranker_is_off_until_a_workspace_says_otherwise() {
+    let house = House::open().await;
+    let (acme, other) = (house.owner_of("acme").await, house.owner_of("other").await);
+    let store = &house.test.store;
+    assert!(house.registry.reranker(&acme, store).await.unwrap().is_none());
+    house.registry.enable(&acme, store, "by-length", json!({})).await.unwrap();
+    let (plugin, reranker) = house.registry.reranker(&acme, store).await.unwrap().unwrap();
+    assert_eq!((plugin, reranker.model_name()), ("by-length", "by-length"));
+    assert!(house.registry.reranker(&other, store).await.unwrap().is_none());
+    house.registry.disable(&acme, store, "by-length").await.unwrap();
+    assert!(house.registry.reranker(&acme, store).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn what_the_operator_chose_no_workspace_switches() {
     let house = House::open().await;
     let acme = house.owner_of("acme").await;

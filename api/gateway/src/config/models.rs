@@ -18,6 +18,12 @@ pub struct ModelConfig {
     /// Instances of the embedding model at the most; as many as there are cores where left out.
     #[arg(long, env = "CONSIGNE_EMBED_WORKERS")]
     pub embed_workers: Option<usize>,
+    /// Passages that a reranker is shown for an answer, where a workspace enabled one: the best that the search found.
+    #[arg(long, env = "CONSIGNE_RERANK_PASSAGES", default_value_t = 20)]
+    pub rerank_passages: usize,
+    /// Milliseconds that an answer waits for a reranker; after that, or where it fails, the search's own order holds.
+    #[arg(long, env = "CONSIGNE_RERANK_MS", default_value_t = 2_000)]
+    pub rerank_ms: u64,
     /// The program whose `parse-document` reads files in a process of its own; this program where left out.
     #[arg(long, env = "CONSIGNE_PARSER", hide = true)]
     pub parser: Option<PathBuf>,

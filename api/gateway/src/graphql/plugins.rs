@@ -19,6 +19,8 @@ pub enum PluginCapability {
     Embedder,
     /// Finds the nearest vectors of one workspace.
     VectorIndex,
+    /// Puts found passages into a better order.
+    Reranker,
     /// Answers a question from passages.
     ChatModel,
     /// Fetches pages of websites that customers name.

@@ -12,6 +12,7 @@ use super::{
 
 /// A customer's world, isolated from every other.
 #[derive(SimpleObject, Clone)]
+#[graphql(complex)]
 pub struct Workspace {
     /// Its id.
     pub id: ID,

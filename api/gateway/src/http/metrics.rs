@@ -37,6 +37,8 @@ pub struct Metrics {
     pub answers_started: Counter,
     /// Answers that ended, by `outcome` (`answered`, `not_in_knowledge`, `escalated`, `refused`, `failed`).
     pub answers_completed: Family<Labels<1>, Counter>,
+    /// Answers whose passages a reranker looked at, by `outcome` (`done`, `failed`, `too_late`).
+    pub answers_reranked: Family<Labels<1>, Counter>,
     /// Seconds from the question to the first word of its answer.
     pub answer_first_delta_seconds: Histogram,
     /// Passages that were embedded.
@@ -71,6 +73,7 @@ impl Metrics {
             open_streams: Gauge::default(),
             answers_started: Counter::default(),
             answers_completed: Family::default(),
+            answers_reranked: Family::default(),
             answer_first_delta_seconds: seconds(),
             passages_embedded: Counter::default(),
             documents_ingested: Family::default(),
@@ -88,6 +91,11 @@ impl Metrics {
         registry.register("open_streams", "Streams of events that are open", m.open_streams.clone());
         registry.register("answers_started", "Answers an assistant began", m.answers_started.clone());
         registry.register("answers_completed", "Answers that ended, by outcome", m.answers_completed.clone());
+        registry.register(
+            "answers_reranked",
+            "Answers whose passages a reranker looked at, by outcome",
+            m.answers_reranked.clone(),
+        );
         registry.register(
             "answer_first_delta_seconds",
             "Seconds from the question to the first word of its answer",
