@@ -1,5 +1,6 @@
 //! What can be set. Each setting is a flag and an environment variable, read once at start, here and nowhere else.
 
+pub mod channels;
 pub mod data;
 pub mod index;
 pub mod logs;
@@ -10,8 +11,8 @@ pub mod sources;
 use clap::Args;
 
 pub use self::{
-    data::DataConfig, index::IndexConfig, logs::LogConfig, models::ModelConfig, server::ServerConfig,
-    sources::SourceConfig,
+    channels::ChannelConfig, data::DataConfig, index::IndexConfig, logs::LogConfig, models::ModelConfig,
+    server::ServerConfig, sources::SourceConfig,
 };
 
 /// Everything that can be set.
@@ -32,6 +33,9 @@ pub struct Config {
     /// What documents are fetched from.
     #[command(flatten)]
     pub sources: SourceConfig,
+    /// How people are told.
+    #[command(flatten)]
+    pub channels: ChannelConfig,
     /// Logs.
     #[command(flatten)]
     pub logs: LogConfig,

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use consigne_foundation::Result;
 pub use consigne_foundation::plugins::{InstanceDefaults, Registry};
+use consigne_plugin_email::Email;
 use consigne_plugin_extractive::Extractive;
 use consigne_plugin_fastembed::{Fastembed, FastembedOptions, FastembedReranker};
 use consigne_plugin_flat::{Flat, FlatOptions};
 use consigne_plugin_openai::OpenAi;
 use consigne_plugin_qdrant::Qdrant;
+use consigne_plugin_slack::Slack;
+use consigne_plugin_webhook::Webhook;
 use consigne_plugin_website::Website;
 use consigne_sdk::Plugin;
 
@@ -30,6 +33,7 @@ pub fn registry(config: &Config) -> Result<Registry> {
 /// `Misconfigured` where an operator's settings cannot work, or one is not for production.
 pub fn compiled_in(config: &Config) -> Result<(Vec<Arc<dyn Plugin>>, InstanceDefaults)> {
     let website = config.sources.website(config.server.production)?;
+    let webhook = config.channels.webhook(config.server.production)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let fastembed = FastembedOptions {
         parts: config.models.parts_dir.clone(),
@@ -44,6 +48,9 @@ pub fn compiled_in(config: &Config) -> Result<(Vec<Arc<dyn Plugin>>, InstanceDef
         Arc::new(Extractive::new()),
         Arc::new(OpenAi::new()),
         Arc::new(Website::new(website)),
+        Arc::new(Slack::new()),
+        Arc::new(Email::new()),
+        Arc::new(Webhook::new(webhook)),
     ];
     let qdrant = config.index.qdrant()?;
     let defaults = InstanceDefaults {

@@ -11,6 +11,8 @@
 //!
 //! Texts are personal data: the types that carry them have no `Debug` and must not be logged.
 
+pub mod phrases;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -43,14 +45,17 @@ pub struct Delivery {
     pub key: String,
     /// When what it tells of happened, in milliseconds since 1970 (UTC).
     pub at: i64,
+    /// When this attempt is made, in milliseconds since 1970 (UTC): a plugin reads no clock, and what it signs or dates
+    /// has to be fresh however late the attempt is.
+    pub now: i64,
     /// Counts from 1.
     pub attempt: u32,
     /// Whether an earlier attempt may have got through without this side knowing.
     pub may_have_been_sent: bool,
     /// What an earlier delivery of the same escalation answered as [`Receipt::thread`].
     pub thread: Option<String>,
-    /// A token that a reply has to carry to be taken for one of this escalation: at most 64 characters of
-    /// `[a-z0-9]`, the same for all deliveries of the escalation.
+    /// A token that a reply has to carry to be taken for one of this escalation: at most 32 characters of `[a-z0-9]`,
+    /// because the local part of an address holds 64; the same for all deliveries of the escalation.
     pub reply_token: String,
     /// What happened.
     pub notice: Notice,
@@ -168,6 +173,14 @@ pub struct InboundRequest {
     pub body: Bytes,
     /// When it came, in milliseconds since 1970 (UTC).
     pub at: i64,
+}
+
+impl InboundRequest {
+    /// The value of this header, by its name in lower case; nothing where it came more than once.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        values.next().filter(|_| values.next().is_none())
+    }
 }
 
 /// What a channel made of a request.

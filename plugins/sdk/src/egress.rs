@@ -5,7 +5,8 @@
 //! would reach a host nobody named. TLS 1.3 alone keeps the handshake to ciphers with forward secrecy.
 //!
 //! [`Egress::send`] speaks HTTP; [`Egress::connect`] hands out a bare connection, under the same rules, to a plugin
-//! whose product speaks something else.
+//! whose product speaks something else, and [`Egress::connect_to_upgrade`] one that begins in plain text and becomes
+//! TLS under the same rules.
 //!
 //! Where a manifest says [`HostRule::PublicInternet`], because customers name the hosts, [`guard`] decides: https on port
 //! 443, to addresses that are on the public internet and were checked before they are connected to.
@@ -19,17 +20,17 @@ mod tests;
 
 use std::{
     net::{IpAddr, SocketAddr},
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
-use bytes::Bytes;
-use futures::{StreamExt, stream::BoxStream};
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 pub use reqwest::{Method, header};
 use reqwest::{header::HeaderMap, redirect::Policy, tls::Version};
 use serde_json::Value;
 use url::{Host, Url};
 
-pub use self::connection::{Duplex, EgressConnection, TlsTerms};
+pub use self::connection::{Duplex, EgressConnection, TlsTerms, Upgradable};
 use self::guard::{Guarded, LookUp, NotPublic};
 use crate::{HostRule, Manifest, PluginError, PluginErrorKind, Result};
 
@@ -52,6 +53,7 @@ pub struct Egress {
     addresses: Vec<SocketAddr>,
     /// Whether every guarded host may be reached.
     internet: bool,
+    look_up: LookUp,
     client: reqwest::Client,
 }
 
@@ -102,8 +104,8 @@ impl Egress {
                 }
             }
         }
-        let client = build_client(internet.then_some(look_up))?;
-        Ok(Self { plugin: manifest.id, allowed, addresses, internet, client })
+        let client = build_client(internet.then(|| look_up.clone()))?;
+        Ok(Self { plugin: manifest.id, allowed, addresses, internet, look_up, client })
     }
 
     /// The hosts that can be reached, for the register; `*` stands for the public internet.
@@ -158,6 +160,24 @@ impl Egress {
         }
     }
 
+    /// As [`Egress::check`], and looks the host up: whether it would be connected to, without connecting.
+    ///
+    /// # Errors
+    /// `HostNotAllowed`; `Unavailable` where the name has no address.
+    pub async fn look_up(&self, url: &Url) -> Result<()> {
+        self.check(url)?;
+        let Some(name) = url.domain() else { return Ok(()) };
+        let found = (self.look_up)(name.to_owned()).await.unwrap_or_default();
+        if found.is_empty() {
+            return Err(unavailable(self.plugin, url, "the name has no address"));
+        }
+        let is_named = self.allowed.iter().any(|a| a.host == name);
+        match is_named || found.iter().all(|address| guard::is_public(address.ip())) {
+            true => Ok(()),
+            false => Err(self.refuse(url, &NotPublic.to_string())),
+        }
+    }
+
     /// A host that the manifest does not name: an address that the operator let through, or the public internet.
     fn check_unnamed(&self, url: &Url) -> Result<()> {
         let address = match url.host() {
@@ -194,18 +214,74 @@ impl Egress {
     }
 }
 
+impl EgressResponse {
+    /// The whole body, or nothing where it is longer than that.
+    ///
+    /// # Errors
+    /// `Unavailable` where it breaks off.
+    pub async fn whole(mut self, most_bytes: usize) -> Result<Option<Bytes>> {
+        let mut whole = BytesMut::new();
+        while let Some(piece) = self.body.try_next().await? {
+            if whole.len() + piece.len() > most_bytes {
+                return Ok(None);
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(Some(whole.freeze()))
+    }
+}
+
+/// The longest wait that is believed when the other side names one.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long the other side asks to wait: `Retry-After`, as seconds or as a date (RFC 9110), counted from `now` in
+/// milliseconds since 1970.
+pub fn retry_after(headers: &HeaderMap, now: i64) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let seconds: u64 = match value.parse() {
+        Ok(seconds) => seconds,
+        Err(_) => {
+            let date = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?;
+            date.as_secs().saturating_sub(u64::try_from(now / 1_000).ok()?)
+        }
+    };
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+}
+
 fn host_of_setting(name: &str, url: &str, settings: &Value) -> Result<AllowedHost> {
     let misconfigured = |why: &str| PluginError::new(PluginErrorKind::Misconfigured, format!("setting {name}: {why}"));
-    let url = Url::parse(url).map_err(|_| misconfigured("not a URL"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(misconfigured("neither http nor https"));
-    }
+    let url = server(url).ok_or_else(|| misconfigured("not a URL of http, https, smtp, smtps, imap or imaps"))?;
     if has_credentials(&url) {
         return Err(misconfigured("credentials go into a setting of their own, not into the URL"));
     }
     let host = url.host().ok_or_else(|| misconfigured("has no host"))?;
-    let declared = settings.get("allowPlainHttp").and_then(Value::as_bool).unwrap_or(false);
+    let says = |name: &str| settings.get(name).and_then(Value::as_bool).unwrap_or(false);
+    let declared = says("allowPlainHttp") || says("allowPlainText");
     Ok(AllowedHost { plain_http: declared || is_loopback(&url), host: host.to_string() })
+}
+
+/// A server's address as [`Egress`] compares it: `https` where the connection has to be encrypted, `http` where it
+/// begins in plain text. The URL standard gives hosts one form under these two schemes alone.
+///
+/// `smtps` and `imaps` are TLS from the first byte, `smtp` and `imap` begin plain; a port that is left out is the one
+/// that is registered for it (465, 993, 587, 143).
+pub fn server(url: &str) -> Option<Url> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (scheme, port) = match scheme.to_ascii_lowercase().as_str() {
+        "http" | "https" => return Url::parse(url).ok().filter(Url::has_host),
+        "smtps" => ("https", 465),
+        "imaps" => ("https", 993),
+        "smtp" => ("http", 587),
+        "imap" => ("http", 143),
+        _ => return None,
+    };
+    // A scheme without a registered port tells whether one is written; the default of http would be swallowed.
+    let is_written = Url::parse(&format!("mail://{rest}")).ok()?.port().is_some();
+    let mut server = Url::parse(&format!("{scheme}://{rest}")).ok().filter(Url::has_host)?;
+    if !is_written {
+        server.set_port(Some(port)).ok()?;
+    }
+    Some(server)
 }
 
 /// `https://key@host` would be sent as an `Authorization` header that no plugin asked for.

@@ -6,8 +6,8 @@
 //! reaches the network only through the [`Egress`] it is given.
 //!
 //! Reading order: [`plugin`], [`manifest`], [`processing`], [`egress`], [`error`], then the capabilities
-//! [`embedder`], [`vector_index`], [`reranker`], [`chat_model`], [`page_fetcher`], [`channel`], [`corrector`]; [`words`] is what
-//! several of both sides need, [`server`] what plugins do that speak to one.
+//! [`embedder`], [`vector_index`], [`reranker`], [`chat_model`], [`page_fetcher`], [`channel`], [`corrector`]; [`words`] and
+//! [`signed`] are what several of both sides need, [`server`] what plugins do that speak to one.
 //! Behind the feature `conformance`, for tests: what every index has to do.
 //!
 //! Invariants, as absences:
@@ -30,6 +30,7 @@ pub mod plugin;
 pub mod processing;
 pub mod reranker;
 pub mod server;
+pub mod signed;
 pub mod vector_index;
 pub mod words;
 

@@ -32,8 +32,8 @@ pub enum CapabilityKind {
 pub enum HostRule {
     /// Exactly this host name, over https.
     Exact(&'static str),
-    /// The host of the URL in this setting. Plain http is allowed on loopback only, or where the boolean setting
-    /// `allowPlainHttp` says so.
+    /// The host of the URL in this setting: of http, or of a mail server ([`crate::egress::server`]). Plain text is allowed on loopback only, or where the boolean setting
+    /// `allowPlainHttp` (or `allowPlainText`) says so.
     FromSetting(&'static str),
     /// Exactly this address and port, written as such in a URL, over plain http too: what an operator lets through for
     /// development though it is inside.

@@ -3,7 +3,8 @@
 //! From the declarations of the enabled plugins come the sub-processor register (GDPR art. 28(2)), the recipients of an
 //! access request (art. 15(1)(c)) and the records of processing (art. 30).
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Who the operator of the plugin's other side is, in the sense of GDPR art. 4 and 28.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,7 +61,7 @@ pub enum Region {
 }
 
 /// What makes a transfer lawful (GDPR chapter V).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Safeguard {
     /// Nothing leaves the EEA.
@@ -87,7 +88,26 @@ pub enum Retention {
     Undeclared,
 }
 
+/// The members of the European Economic Area: a declared `FR` is the EEA, not a third country.
+const EEA: [&str; 30] = [
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IS", "IT", "LI", "LT",
+    "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK",
+];
+
 impl Region {
+    /// What [`Region::code`] gives, or the code of a country; `UNDECLARED` where it is neither.
+    pub fn of_code(code: &str) -> Self {
+        match code {
+            "LOCAL" => Self::Local,
+            "EEA" => Self::Eea,
+            country if EEA.contains(&country) => Self::Eea,
+            country if country.len() == 2 && country.bytes().all(|b| b.is_ascii_uppercase()) => {
+                Self::Country(country.to_owned())
+            }
+            _ => Self::Undeclared,
+        }
+    }
+
     /// `LOCAL`, `EEA`, an ISO 3166-1 alpha-2 code, or `UNDECLARED`.
     pub fn code(&self) -> String {
         match self {

@@ -10,12 +10,6 @@ use url::Url;
 
 use crate::{PluginError, PluginErrorKind, Processing, Region, Result, Safeguard, egress::is_loopback};
 
-/// The members of the European Economic Area: a declared `FR` is the EEA, not a third country.
-const EEA: [&str; 30] = [
-    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IS", "IT", "LI", "LT",
-    "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK",
-];
-
 /// What is declared as the safeguard of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -113,7 +107,7 @@ pub fn declare(
         operator.clone_into(&mut processing.operator);
     }
     if let Some(region) = region.filter(|region| *region != "LOCAL") {
-        processing.region = region_of(region);
+        processing.region = Region::of_code(region);
     }
     if let Some(safeguard) = safeguard {
         processing.safeguard = match safeguard {
@@ -121,14 +115,5 @@ pub fn declare(
             DeclaredSafeguard::Adequacy => Safeguard::Adequacy,
             DeclaredSafeguard::StandardClauses => Safeguard::StandardClauses,
         };
-    }
-}
-
-fn region_of(declared: &str) -> Region {
-    match declared {
-        "EEA" => Region::Eea,
-        country if EEA.contains(&country) => Region::Eea,
-        country if country.len() == 2 => Region::Country(country.to_owned()),
-        _ => Region::Undeclared,
     }
 }

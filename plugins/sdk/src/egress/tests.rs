@@ -102,3 +102,57 @@ fn the_public_internet_is_https_on_its_own_port() {
         assert!(!allowed(url), "{url}");
     }
 }
+
+#[test]
+fn a_mail_server_is_compared_as_any_other() {
+    let server = |url| super::server(url).map(|url| url.to_string());
+    assert_eq!(server("smtps://Mail.Example").as_deref(), Some("https://mail.example:465/"));
+    assert_eq!(server("smtp://mail.example").as_deref(), Some("http://mail.example:587/"));
+    assert_eq!(server("smtp://127.1:2525").as_deref(), Some("http://127.0.0.1:2525/"));
+    assert_eq!(server("imaps://[::1]").as_deref(), Some("https://[::1]:993/"));
+    assert_eq!(
+        server("imap://mail.example:80").and_then(|url| Url::parse(&url).ok()?.port_or_known_default()),
+        Some(80)
+    );
+    assert_eq!(server("https://mail.example").as_deref(), Some("https://mail.example/"));
+    assert_eq!(["ftp://a", "smtp://", "mail.example", "smtp:mail.example"].map(server), [const { None }; 4]);
+}
+
+#[test]
+fn plain_text_to_a_mail_server_needs_a_word_or_loopback() {
+    let may = |settings: Value, url: &str| {
+        let egress =
+            Egress::new(&manifest(vec![HostRule::FromSetting("smtpUrl")]), &settings).expect("usable settings");
+        egress.check(&super::server(url).expect("a server")).is_ok()
+    };
+    assert!(may(json!({ "smtpUrl": "smtps://mail.example" }), "smtps://mail.example"));
+    assert!(!may(json!({ "smtpUrl": "smtps://mail.example" }), "smtp://mail.example"));
+    assert!(!may(json!({ "smtpUrl": "smtp://mail.example" }), "smtp://mail.example"));
+    assert!(may(json!({ "smtpUrl": "smtp://localhost:1025" }), "smtp://localhost:1025"));
+    assert!(may(json!({ "smtpUrl": "smtp://mail.example", "allowPlainText": true }), "smtp://mail.example"));
+}
+
+#[tokio::test]
+async fn a_host_can_be_looked_up_without_being_connected_to() {
+    let url = |text| Url::parse(text).expect("a URL");
+    assert!(resolving_to(&["93.184.215.14"]).look_up(&url("https://www.example.com/")).await.is_ok());
+    let inside = resolving_to(&["93.184.215.14", "10.0.0.1"]).look_up(&url("https://www.example.com/")).await;
+    assert_eq!(inside.expect_err("an inside address").kind, PluginErrorKind::HostNotAllowed);
+    let nobody = resolving_to(&[]).look_up(&url("https://www.example.com/")).await;
+    assert_eq!(nobody.expect_err("no address").kind, PluginErrorKind::Unavailable);
+}
+
+#[test]
+fn a_wait_is_read_from_seconds_and_from_a_date() {
+    let wait = |value: &'static str| {
+        retry_after(
+            &HeaderMap::from_iter([(header::RETRY_AFTER, header::HeaderValue::from_static(value))]),
+            1_445_412_420_500,
+        )
+    };
+    assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+    assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::from_secs(60)));
+    assert_eq!(wait("Wed, 21 Oct 2015 07:20:00 GMT"), Some(Duration::ZERO));
+    assert_eq!(wait("99999999"), Some(Duration::from_secs(86_400)));
+    assert_eq!([wait("-1"), wait("soon"), wait("1.5")], [None; 3]);
+}
