@@ -13,9 +13,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use consigne_gateway::{Clock, Timestamp, commands::serve};
 use consigne_gateway::{
+    Clock, Timestamp,
     app::{App, Parts, Running},
+    commands::serve,
     config::Config,
     plugins::{self, InstanceDefaults, Registry},
     sdk::Plugin,
@@ -31,6 +32,7 @@ use crate::{
     client::Client,
     database::Database,
     people::Member,
+    recorder::Recorder,
     source,
 };
 
@@ -40,6 +42,10 @@ pub struct TestApp {
     pub database: Database,
     /// The clock of the whole product.
     pub clock: Clock,
+    /// Two channels to people: the plugins `recorder` and `second`.
+    pub recorder: Recorder,
+    /// The other one.
+    pub second: Recorder,
     running: Running,
     folder: TempDir,
     flags: Vec<String>,
@@ -90,21 +96,24 @@ impl TestApp {
         let flags = all_flags(folder.path(), &database, flags)?;
         let config = config(&flags)?;
         let clock = Clock::fixed(BEGINNING);
-        let app = build(config, clock.clone(), furnish).await?;
+        let (recorder, second) = (Recorder::new("recorder"), Recorder::new("second"));
+        let channels = [recorder.clone(), second.clone()];
+        let app = build(config, clock.clone(), &channels, furnish).await?;
         let owner = Credentials { email: "owner@acme.example".into(), password: "Mustard-Lantern-47-Quarry".into() };
         serve::first_owner(&app.services, &owner.email, &owner.password, "first").await?;
         let running = app.start(Parts::GatewayAlone).await?;
-        Ok(Self { database, clock, running, folder, flags, owner, first: OnceCell::new() })
+        Ok(Self { database, clock, recorder, second, running, folder, flags, owner, first: OnceCell::new() })
     }
 
     /// Stops, and starts over the same data among other plugins.
     pub async fn restart_among(self, furnish: Furnish<'_>) -> Result<Self> {
-        let Self { database, clock, running, folder, owner, .. } = self;
+        let Self { database, clock, recorder, second, running, folder, owner, .. } = self;
         running.stop().await;
         let flags = all_flags(folder.path(), &database, &[])?;
-        let app = build(config(&flags)?, clock.clone(), furnish).await?;
+        let channels = [recorder.clone(), second.clone()];
+        let app = build(config(&flags)?, clock.clone(), &channels, furnish).await?;
         let running = app.start(Parts::GatewayAlone).await?;
-        Ok(Self { database, clock, running, folder, flags, owner, first: OnceCell::new() })
+        Ok(Self { database, clock, recorder, second, running, folder, flags, owner, first: OnceCell::new() })
     }
 
     /// Signed in to this workspace again, as its owner.
@@ -140,6 +149,26 @@ impl TestApp {
     pub async fn run_jobs(&self) -> Result<()> {
         self.running.app.runner.run_until_idle().await?;
         Ok(())
+    }
+
+    /// Runs jobs as [`TestApp::run_jobs`] does, until this happens; then the worker dies as a process does.
+    pub async fn run_jobs_until(&self, happened: impl Fn() -> bool) -> Result<()> {
+        let runner = self.running.app.runner.clone();
+        let worker = tokio::spawn(async move { runner.run_until_idle().await });
+        for _ in 0..600 {
+            if happened() {
+                worker.abort();
+                let _ = worker.await;
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::bail!("what was waited for did not happen")
+    }
+
+    /// What metrics say.
+    pub fn metrics(&self) -> String {
+        self.running.app.metrics.to_text()
     }
 
     /// Runs every recurring duty once, due or not.
@@ -233,8 +262,10 @@ impl TestApp {
 /// Changes which plugins are compiled in, and which of them the operator chose.
 pub type Furnish<'a> = &'a (dyn Fn(&mut Vec<Arc<dyn Plugin>>, &mut InstanceDefaults) + Sync);
 
-async fn build(config: Config, clock: Clock, furnish: Furnish<'_>) -> Result<App> {
+/// Two channels of the tests, the compiled-in plugins, and what `furnish` makes of them.
+async fn build(config: Config, clock: Clock, channels: &[Recorder], furnish: Furnish<'_>) -> Result<App> {
     let (mut all, mut defaults) = plugins::compiled_in(&config)?;
+    all.splice(0..0, channels.iter().map(|channel| Arc::new(channel.clone()) as Arc<dyn Plugin>));
     furnish(&mut all, &mut defaults);
     App::build_with(config, clock, Registry::new(all, defaults)?).await
 }

@@ -51,6 +51,54 @@ impl Member {
         Ok(Self { client, workspace: self.workspace.clone() })
     }
 
+    /// A colleague who answers visitors, signed in.
+    pub async fn agent(&self, public: &Client, email: &str) -> Result<Self> {
+        let password = "Pelican-Harbour-31-Lantern";
+        let input = json!({"email": email, "password": password, "role": "AGENT"});
+        self.graphql("add_member", json!({"input": input})).await?.ok().get("/addMember/accountId");
+        Self::sign_in(public, email, password, Some(&self.workspace)).await
+    }
+
+    /// Uses a channel, and has the assistant call people through it; `more` says when and how.
+    pub async fn call_people(&self, assistant: &str, channels: &[&str], more: Value) -> Result<()> {
+        for channel in channels {
+            self.graphql("enable_plugin", json!({"input": {"pluginId": channel}})).await?.ok();
+        }
+        let mut input = json!({"assistantId": assistant, "channelIds": channels, "content": "CONVERSATION"});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            input[name] = value.clone();
+        }
+        let configured = self.graphql("configure_escalation", json!({"input": input})).await?.ok();
+        configured.get("/configureEscalation/settings");
+        Ok(())
+    }
+
+    /// Answers a visitor.
+    pub async fn reply(&self, chat: &str, text: &str) -> Result<()> {
+        let input = json!({"chatId": chat, "text": text, "idempotencyKey": idempotency_key()});
+        self.graphql("reply_to_chat", json!({"input": input})).await?.ok().get("/replyToChat/message");
+        Ok(())
+    }
+
+    /// Does this to a chat (`take_chat`, `hand_back_chat`, `resolve_chat`); answers why not, where it is not done.
+    pub async fn does(&self, operation: &str, chat: &str) -> Result<Option<String>> {
+        let done = self.graphql(operation, json!({"input": {"chatId": chat}})).await?;
+        Ok(done.user_error().or(done.error()).map(str::to_owned))
+    }
+
+    /// The newest escalation, with its notes.
+    pub async fn escalation(&self) -> Result<Value> {
+        let all = self.graphql("escalations", json!({"first": 1})).await?.ok();
+        let id = all.text("/escalations/nodes/0/id");
+        Ok(self.graphql("escalation", json!({"id": id})).await?.ok().get("/escalation").clone())
+    }
+
+    /// Deliveries in this state, newest first.
+    pub async fn deliveries(&self, state: &str) -> Result<Vec<Value>> {
+        let all = self.graphql("deliveries", json!({"state": state, "first": 100})).await?.ok();
+        Ok(all.get("/deliveries/nodes").as_array().cloned().unwrap_or_default())
+    }
+
     /// A key that pages of this origin may show.
     pub async fn publishable_key(&self, assistant: &str, origin: &str) -> Result<String> {
         let input = json!({"name": "the site", "assistantId": assistant, "origins": [origin]});
@@ -193,6 +241,33 @@ impl Visitor {
     pub async fn ask(&self, chat: &str, question: &str) -> Result<String> {
         let input = json!({"chatId": chat, "text": question, "idempotencyKey": idempotency_key()});
         Ok(self.graphql("ask_question", json!({"input": input})).await?.ok().text("/askQuestion/answer/id"))
+    }
+
+    /// Writes, whoever reads it; answers the id of the answer, where one was opened.
+    pub async fn say(&self, chat: &str, text: &str) -> Result<Option<String>> {
+        let input = json!({"chatId": chat, "text": text, "idempotencyKey": idempotency_key()});
+        let asked = self.graphql("ask_question", json!({"input": input})).await?.ok();
+        asked.get("/askQuestion/message");
+        Ok(asked.body["data"]["askQuestion"]["answer"]["id"].as_str().map(str::to_owned))
+    }
+
+    /// Asks for a person by the button.
+    pub async fn request_person(&self, chat: &str) -> Result<()> {
+        self.graphql("request_person", json!({"input": {"chatId": chat}})).await?.ok().get("/requestPerson/chat");
+        Ok(())
+    }
+
+    /// Who has the chat.
+    pub async fn state(&self, chat: &str) -> Result<String> {
+        Ok(self.graphql("chat_state", json!({"id": chat})).await?.ok().text("/chat/state"))
+    }
+
+    /// What was written in a chat: author and text, oldest first.
+    pub async fn messages(&self, chat: &str) -> Result<Vec<(String, String)>> {
+        let shown = self.graphql("chat_messages", json!({"id": chat, "first": 30})).await?.ok();
+        let nodes = shown.get("/chat/messages/nodes").as_array().cloned().unwrap_or_default();
+        let text = |node: &Value, field: &str| node[field].as_str().unwrap_or_default().to_owned();
+        Ok(nodes.iter().map(|node| (text(node, "author"), text(node, "text"))).collect())
     }
 
     /// An answer, with its citations.

@@ -11,6 +11,7 @@ mod answers;
 mod audit;
 mod embeddings;
 mod erasure;
+mod escalations;
 mod identity;
 mod knowledge;
 mod outage;

@@ -25,6 +25,7 @@ const FOR_VISITORS: &[&str] = &[
     "startChat",
     "askQuestion",
     "rateAnswer",
+    "requestPerson",
     "chatEvents",
 ];
 

@@ -9,7 +9,11 @@ use consigne_foundation::{
     scope::Actor,
     store::{Store, WorkspaceTx},
 };
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 
 use crate::entity::assistants as table;
 
@@ -274,6 +278,8 @@ fn row_of(scope: &Scope, assistant: &Assistant, now: Timestamp) -> table::Active
         is_paused: Set(a.is_paused),
         created_at: Set(a.created_at),
         updated_at: Set(now),
+        // Set apart, by `escalations::settings`.
+        escalation: NotSet,
     }
 }
 

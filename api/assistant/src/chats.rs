@@ -1,7 +1,7 @@
 //! Chats: a visitor asks, the assistant answers, everyone entitled listens.
 //!
 //! Reading order: [`ask`], [`answer`] (the pipeline), [`citations`], [`events`] (what happened, in order), [`live`] (who
-//! listens), [`sweep`]; [`rehearsal`] answers without a chat.
+//! listens), [`sweep`]; [`written`] (messages), [`state`] (who has the chat); [`rehearsal`] answers without a chat.
 //!
 //! All text of a chat is sealed under the visitor's own key, so destroying that key makes every copy unreadable.
 
@@ -14,7 +14,9 @@ pub mod live;
 pub mod phrases;
 pub mod prompt;
 pub mod rehearsal;
+pub mod state;
 pub mod sweep;
+pub mod written;
 
 use consigne_foundation::{
     Error, ErrorKind, Permission, Result, Scope, Timestamp,
@@ -29,9 +31,15 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 
+pub(crate) use self::written::message_place;
+pub use self::{
+    state::ChatState,
+    written::{Author, Message, Staff, count_messages, message, messages},
+};
 use crate::{
     assistants,
-    entity::{answers as answer_table, chats as table, messages as message_table},
+    entity::{answers as answer_table, chats as table},
+    escalations::after_answer,
 };
 
 /// A chat.
@@ -43,34 +51,14 @@ pub struct Chat {
     pub assistant: AssistantId,
     /// The visitor, as a person the workspace holds data about.
     pub subject: SubjectId,
+    /// Who has it.
+    pub state: ChatState,
     /// The last event's number.
     pub last_seq: i64,
     /// Begun at.
     pub created_at: Timestamp,
     /// Last event at.
     pub updated_at: Timestamp,
-}
-
-/// Who wrote a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Author {
-    /// The visitor.
-    Visitor,
-}
-
-/// A message of a chat.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Message {
-    /// The message.
-    pub id: MessageId,
-    /// Its chat.
-    pub chat: ChatId,
-    /// Who wrote it.
-    pub author: Author,
-    /// What was written.
-    pub text: String,
-    /// Written at.
-    pub created_at: Timestamp,
 }
 
 /// Where an answer stands.
@@ -93,6 +81,8 @@ pub enum AnswerOutcome {
     Answered,
     /// The knowledge has no answer, and the text says so.
     NotInKnowledge,
+    /// A person has the question now: the knowledge had no answer, or somebody took the chat over.
+    Escalated,
 }
 
 /// What a visitor thought of an answer.
@@ -152,15 +142,16 @@ pub async fn start(scope: &Scope, store: &Store) -> Result<Chat> {
         id: Set(id),
         assistant_id: Set(assistant),
         subject_id: Set(subject),
-        state: Set("ASSISTANT".to_owned()),
+        state: Set(ChatState::Assistant.name().to_owned()),
         last_seq: Set(0),
         created_at: Set(now),
         updated_at: Set(now),
+        escalation_id: Set(None),
     };
     table::Entity::insert(row).exec_without_returning(tx.db()).await?;
     audit::append(scope, &tx, Event::new("chat.started").target("chat", id.0)).await?;
     tx.commit().await?;
-    Ok(Chat { id, assistant, subject, last_seq: 0, created_at: now, updated_at: now })
+    Ok(Chat { id, assistant, subject, state: ChatState::Assistant, last_seq: 0, created_at: now, updated_at: now })
 }
 
 /// A chat: a visitor's own, or any of the workspace for those who may read chats.
@@ -192,59 +183,6 @@ pub async fn list(scope: &Scope, store: &Store, after: Option<ChatId>, limit: u6
 pub async fn count(scope: &Scope, store: &Store) -> Result<u64> {
     let tx = store.read(scope).await?;
     Ok(visible(scope)?.count(tx.db()).await?)
-}
-
-/// Messages of a chat, oldest first, behind `after`, at most `limit`.
-///
-/// # Errors
-/// `NotFound`; `SubjectErased`.
-pub async fn messages(
-    scope: &Scope,
-    store: &Store,
-    chat: ChatId,
-    after: Option<MessageId>,
-    limit: u64,
-) -> Result<Vec<Message>> {
-    record_reading(scope, store, chat).await?;
-    let tx = store.read(scope).await?;
-    let chat = find(scope, &tx, chat).await?;
-    let key = store.vault().subject_key(scope.workspace(), chat.subject_id).await?;
-    let mut query = message_table::Entity::find()
-        .filter(message_table::Column::WorkspaceId.eq(scope.workspace()))
-        .filter(message_table::Column::ChatId.eq(chat.id))
-        .order_by_asc(message_table::Column::Id)
-        .limit(limit);
-    if let Some(after) = after {
-        query = query.filter(message_table::Column::Id.gt(after));
-    }
-    query.all(tx.db()).await?.into_iter().map(|row| open_message(&key, row)).collect()
-}
-
-/// How many messages a chat has.
-///
-/// # Errors
-/// `NotFound`.
-pub async fn count_messages(scope: &Scope, store: &Store, chat: ChatId) -> Result<u64> {
-    let tx = store.read(scope).await?;
-    find(scope, &tx, chat).await?;
-    Ok(message_table::Entity::find()
-        .filter(message_table::Column::WorkspaceId.eq(scope.workspace()))
-        .filter(message_table::Column::ChatId.eq(chat))
-        .count(tx.db())
-        .await?)
-}
-
-/// A message of a chat that the scope may see.
-///
-/// # Errors
-/// `NotFound`; `SubjectErased`.
-pub async fn message(scope: &Scope, store: &Store, id: MessageId) -> Result<Message> {
-    let tx = store.read(scope).await?;
-    let row = message_table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?;
-    let row = row.ok_or_else(|| Error::not_found("message"))?;
-    find(scope, &tx, row.chat_id).await.map_err(|error| unseen(error, "message"))?;
-    let key = store.vault().subject_key(scope.workspace(), row.subject_id).await?;
-    open_message(&key, row)
 }
 
 /// An answer of a chat that the scope may see.
@@ -286,13 +224,15 @@ pub async fn answers(scope: &Scope, store: &Store, chat: ChatId, limit: u64) -> 
 pub async fn rate(scope: &Scope, store: &Store, id: AnswerId, rating: Rating) -> Result<()> {
     require_visitor(scope)?;
     let tx = store.write(scope).await?;
-    find_answer(scope, &tx, id).await?;
+    let chat = find_answer(scope, &tx, id).await?.chat_id;
+    hold(scope, &tx, chat).await?;
     answer_table::Entity::update_many()
         .col_expr(answer_table::Column::Rating, Expr::value(rating.name()))
         .filter(answer_table::Column::WorkspaceId.eq(scope.workspace()))
         .filter(answer_table::Column::Id.eq(id))
         .exec(tx.db())
         .await?;
+    after_answer::after_rating(scope, &tx, chat).await?;
     audit::append(scope, &tx, Event::new("answer.rated").target("answer", id.0)).await?;
     tx.commit().await
 }
@@ -358,17 +298,8 @@ pub(crate) async fn record_reading(scope: &Scope, store: &Store, chat: ChatId) -
     tx.commit().await
 }
 
-pub(crate) fn message_place(row: &message_table::Model) -> Place {
-    Place::new(row.workspace_id, "messages", "text_sealed", row.id.0)
-}
-
 pub(crate) fn answer_place(row: &answer_table::Model) -> Place {
     Place::new(row.workspace_id, "answers", "text_sealed", row.id.0)
-}
-
-fn open_message(key: &Key, row: message_table::Model) -> Result<Message> {
-    let text = key.open_text(&message_place(&row), &row.text_sealed)?;
-    Ok(Message { id: row.id, chat: row.chat_id, author: Author::Visitor, text, created_at: row.created_at })
 }
 
 fn open_answer(key: &Key, row: answer_table::Model, assistant_offers_person: bool) -> Result<Answer> {
@@ -417,11 +348,12 @@ impl AnswerOutcome {
         match self {
             Self::Answered => "ANSWERED",
             Self::NotInKnowledge => "NOT_IN_KNOWLEDGE",
+            Self::Escalated => "ESCALATED",
         }
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::Answered, Self::NotInKnowledge].into_iter().find(|o| o.name() == name)
+        [Self::Answered, Self::NotInKnowledge, Self::Escalated].into_iter().find(|o| o.name() == name)
     }
 }
 
@@ -445,6 +377,7 @@ impl From<table::Model> for Chat {
             id: row.id,
             assistant: row.assistant_id,
             subject: row.subject_id,
+            state: ChatState::of(&row),
             last_seq: row.last_seq,
             created_at: row.created_at,
             updated_at: row.updated_at,

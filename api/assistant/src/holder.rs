@@ -1,4 +1,4 @@
-//! What this crate holds about a visitor, for the privacy engine: chats in the database, and vectors.
+//! What this crate holds about a visitor, for the privacy engine: escalations and chats in the database, and vectors.
 
 use async_trait::async_trait;
 use consigne_foundation::{
@@ -12,7 +12,11 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect
 
 use crate::{
     chats::answer,
-    entity::{answers, chat_events, chats, citations, messages},
+    entity::{
+        answers, channel_threads, chat_events, chat_notes, chat_reads, chats, citations, deliveries, escalations,
+        inbox_events, messages,
+    },
+    escalations::outbox,
     knowledge::{Knowledge, search},
 };
 
@@ -65,6 +69,47 @@ impl DataHolder for ChatHolder {
         for chat in listened {
             tx.notify(Notice { topic: Topic::Chat, id: chat.0 });
         }
+        tx.commit().await?;
+        Ok(erased)
+    }
+}
+
+/// Escalations with notes, the inbox and the outbox: what was not delivered yet never is. To be asked before [`ChatHolder`],
+/// whose rows these hang on.
+pub struct EscalationHolder(pub Store);
+
+#[async_trait]
+impl DataHolder for EscalationHolder {
+    fn name(&self) -> &'static str {
+        "escalations"
+    }
+
+    async fn count(&self, scope: &Scope, subject: SubjectId) -> Result<u64> {
+        let tx = self.0.read(scope).await?;
+        Ok(of_subject!(deliveries, find, scope, subject).count(tx.db()).await?
+            + of_subject!(channel_threads, find, scope, subject).count(tx.db()).await?
+            + of_subject!(inbox_events, find, scope, subject).count(tx.db()).await?
+            + of_subject!(chat_notes, find, scope, subject).count(tx.db()).await?
+            + of_subject!(chat_reads, find, scope, subject).count(tx.db()).await?
+            + of_subject!(escalations, find, scope, subject).count(tx.db()).await?)
+    }
+
+    async fn erase(&self, scope: &Scope, subject: SubjectId) -> Result<u64> {
+        let tx = self.0.write(scope).await?;
+        let waiting: Vec<consigne_foundation::id::DeliveryId> = of_subject!(deliveries, find, scope, subject)
+            .select_only()
+            .column(deliveries::Column::Id)
+            .into_tuple()
+            .all(tx.db())
+            .await?;
+        let erased = of_subject!(deliveries, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
+            + of_subject!(channel_threads, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
+            + of_subject!(inbox_events, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
+            + of_subject!(chat_notes, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
+            + of_subject!(chat_reads, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
+            + of_subject!(escalations, delete_many, scope, subject).exec(tx.db()).await?.rows_affected;
+        jobs::cancel(&tx, outbox::JOB, waiting.iter().map(|id| id.0)).await?;
+        tx.notify(Notice { topic: Topic::Inbox, id: scope.workspace().0 });
         tx.commit().await?;
         Ok(erased)
     }

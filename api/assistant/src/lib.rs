@@ -1,7 +1,7 @@
 //! What the assistant does: keeps a customer's knowledge, answers visitors from it, and answers to the privacy engine.
 //!
 //! Reading order: [`assistants`], [`knowledge`] (documents, ingest, search), [`chats`] (chats, answers, live events),
-//! [`holder`].
+//! [`escalations`] (people in the loop), [`holder`].
 //!
 //! Invariants, as absences:
 //! - Nothing here knows HTTP or GraphQL.
@@ -11,5 +11,6 @@
 pub mod assistants;
 pub mod chats;
 pub mod entity;
+pub mod escalations;
 pub mod holder;
 pub mod knowledge;

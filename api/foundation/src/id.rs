@@ -163,6 +163,14 @@ ids! {
     MessageId "msg";
     /// An answer to a message.
     AnswerId "ans";
+    /// An escalation: a chat that needs a person.
+    EscalationId "esc";
+    /// A delivery to a channel.
+    DeliveryId "dlv";
+    /// An internal note.
+    NoteId "nte";
+    /// A canned reply.
+    CannedReplyId "cnr";
     /// An erasure of a person.
     ErasureId "era";
     /// A job.

@@ -1,7 +1,7 @@
 //! Plugins: which are compiled in, which a workspace uses, under which sealed settings, and who gets data by them.
 //!
-//! Reading order: [`register`] (what a workspace sees), [`settings`] (checked, sealed, never given back), then
-//! [`Registry`], which opens plugins.
+//! Reading order: [`register`] (what a workspace sees), [`settings`] (checked, sealed, never given back), [`addresses`]
+//! (where channels are written to), then [`Registry`], which opens plugins.
 //!
 //! The vector index is chosen for the whole installation, and so is the embedder, unless a workspace changes to another:
 //! see `assistant::knowledge::embeddings`. A chat model is chosen by assistant, a channel by its rules; the page fetcher is
@@ -13,6 +13,7 @@
 //! - No workspace's settings mix with the operator's, so that no operator's key goes to a host that a workspace names.
 //! - No plugin that a workspace switched off answers for it.
 
+pub mod addresses;
 pub mod register;
 mod settings;
 
@@ -289,6 +290,16 @@ impl Registry {
         let own = |entry: &Entry| stored.iter().find(|(id, _)| id == entry.id()).map(|(_, stored)| stored);
         let offering = self.0.entries.iter().filter(|entry| entry.offers(capability));
         Ok(offering.filter(|entry| self.is_enabled(entry, own(entry))).map(Entry::id).collect())
+    }
+
+    /// The plugins that are channels, in the order of their registration, used or not.
+    pub fn channels(&self) -> Vec<&'static str> {
+        self.0.entries.iter().filter(|entry| entry.offers(CapabilityKind::Channel)).map(Entry::id).collect()
+    }
+
+    /// A plugin as a row, for places and audit entries that name rows by UUID.
+    pub fn row_of(plugin: &str) -> uuid::Uuid {
+        settings::row_of(plugin)
     }
 
     async fn opened(

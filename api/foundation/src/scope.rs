@@ -27,6 +27,8 @@ pub enum Permission {
     ChatsRead,
     /// Start a chat and ask in one's own.
     ChatsAsk,
+    /// Take chats over from the assistant, answer visitors, write notes and canned replies.
+    ChatsAnswer,
     /// See plugins and recipients.
     PluginsRead,
     /// Enable, disable and set plugins.
@@ -47,13 +49,14 @@ pub enum Permission {
 
 impl Permission {
     /// All permissions.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::WorkspaceRead,
         Self::WorkspaceWrite,
         Self::KnowledgeRead,
         Self::KnowledgeWrite,
         Self::ChatsRead,
         Self::ChatsAsk,
+        Self::ChatsAnswer,
         Self::PluginsRead,
         Self::PluginsWrite,
         Self::KeysWrite,

@@ -9,7 +9,8 @@ use std::{
 use actix_web::{App as HttpApp, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use anyhow::{Context, Result, bail};
 use consigne_assistant::{
-    holder::{ChatHolder, VectorHolder},
+    escalations::inbound::InboundPost,
+    holder::{ChatHolder, EscalationHolder, VectorHolder},
     knowledge::{Knowledge, KnowledgeLimits, Sandbox, sandbox::SandboxOptions},
 };
 use consigne_foundation::{
@@ -37,10 +38,11 @@ use crate::{
 const ALONE: [&str; 5] = ["signIn", "refreshSession", "startVisitorSession", "createVisitorToken", "eraseSubject"];
 
 /// What a root field costs beyond its selections, in points of the rate limit.
-const COSTS: [(&str, u32); 4] = [("askQuestion", 50), ("searchKnowledge", 20), ("signIn", 100), ("auditVerdict", 200)];
+const COSTS: [(&str, u32); 5] =
+    [("askQuestion", 50), ("requestPerson", 50), ("searchKnowledge", 20), ("signIn", 100), ("auditVerdict", 200)];
 
 /// Bounded lists, and how many items they usually answer with. A chat shows up to twenty answers, and most have a few.
-const LISTS: [(&str, u32); 1] = [("answers", 5)];
+const LISTS: [(&str, u32); 2] = [("answers", 5), ("notes", 5)];
 
 /// Everything but the sockets. Cheap to clone.
 #[derive(Clone)]
@@ -108,8 +110,8 @@ impl App {
         let blobs = Blobs::open(&config.data.blobs()?)?;
         let registry = Arc::new(registry);
         registry.open_defaults().await?;
-        let services = services(&config, store, blobs, registry)?;
         let metrics = Arc::new(Metrics::new());
+        let services = services(&config, store, blobs, registry, metrics.clone())?;
         let runner = worker::runner(&services, metrics.clone());
         Ok(Self { services, runner, metrics, config })
     }
@@ -248,7 +250,13 @@ pub async fn migrate(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn services(config: &Config, store: Store, blobs: Blobs, registry: Arc<Registry>) -> Result<Services> {
+fn services(
+    config: &Config,
+    store: Store,
+    blobs: Blobs,
+    registry: Arc<Registry>,
+    metrics: Arc<Metrics>,
+) -> Result<Services> {
     let parser = match &config.models.parser {
         Some(program) => program.clone(),
         None => std::env::current_exe().context("the path of this program is not known")?,
@@ -267,12 +275,15 @@ fn services(config: &Config, store: Store, blobs: Blobs, registry: Arc<Registry>
     });
     let knowledge = Knowledge::new(store.clone(), blobs.clone(), registry.clone(), sandbox, limits);
     let holders: Vec<Arc<dyn DataHolder>> = vec![
+        Arc::new(EscalationHolder(store.clone())),
         Arc::new(ChatHolder(store.clone())),
         Arc::new(VectorHolder(knowledge.clone())),
         Arc::new(IdentityHolder(store.clone())),
     ];
     let privacy = Privacy::new(store.clone(), blobs, holders);
-    Ok(Services { store, registry, knowledge, privacy, public_url: "".into() })
+    let inbound =
+        InboundPost { store: store.clone(), registry: registry.clone(), meter: Arc::new(worker::Meter(metrics)) };
+    Ok(Services { store, registry, knowledge, privacy, inbound, public_url: "".into() })
 }
 
 fn readiness(services: &Services) -> Readiness {

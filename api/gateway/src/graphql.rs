@@ -9,16 +9,22 @@
 //! - No personal text in an error.
 
 pub mod audit;
+pub mod channels;
+pub mod chat_events;
 pub mod chats;
 pub mod connection;
 pub mod context;
 pub mod embeddings;
 pub mod error;
+pub mod escalation_settings;
+pub mod escalations;
 pub mod executor;
 pub mod identity;
+pub mod inbox;
 pub mod jobs;
 pub mod knowledge;
 pub mod loaders;
+pub mod members;
 pub mod node;
 pub mod plugins;
 pub mod privacy;
@@ -39,7 +45,7 @@ pub struct Query(
     workspaces::WorkspaceQuery,
     plugins::PluginQuery,
     LibraryQuery,
-    chats::ChatQuery,
+    PeopleQuery,
     privacy::PrivacyQuery,
     RecordQuery,
 );
@@ -47,6 +53,17 @@ pub struct Query(
 /// What is known: documents, and the sources that they come from.
 #[derive(MergedObject, Default)]
 pub struct LibraryQuery(knowledge::KnowledgeQuery, sources::SourceQuery);
+
+/// What is said: chats, and the people in the loop.
+#[derive(MergedObject, Default)]
+pub struct PeopleQuery(
+    chats::ChatQuery,
+    escalations::EscalationQuery,
+    escalation_settings::EscalationSettingsQuery,
+    channels::ChannelQuery,
+    inbox::InboxQuery,
+    members::MemberQuery,
+);
 
 /// What is on record: the audit log and the jobs.
 #[derive(MergedObject, Default)]
@@ -59,7 +76,7 @@ pub struct Mutation(
     workspaces::WorkspaceMutation,
     plugins::PluginMutation,
     LibraryMutation,
-    chats::ChatMutation,
+    PeopleMutation,
     privacy::PrivacyMutation,
     jobs::JobMutation,
 );
@@ -68,9 +85,25 @@ pub struct Mutation(
 #[derive(MergedObject, Default)]
 pub struct LibraryMutation(knowledge::KnowledgeMutation, sources::SourceMutation, embeddings::EmbeddingMutation);
 
+/// What can be said, and done about it.
+#[derive(MergedObject, Default)]
+pub struct PeopleMutation(
+    chats::ChatMutation,
+    escalations::EscalationMutation,
+    escalation_settings::EscalationSettingsMutation,
+    channels::ChannelMutation,
+    inbox::InboxMutation,
+    members::MemberMutation,
+);
+
 /// What can be listened to. Nothing is started by listening, and every stream resumes behind the last event seen.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(knowledge::KnowledgeSubscription, sources::SourceSubscription, chats::ChatSubscription);
+pub struct Subscription(
+    knowledge::KnowledgeSubscription,
+    sources::SourceSubscription,
+    chat_events::ChatSubscription,
+    inbox::InboxSubscription,
+);
 
 /// The schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

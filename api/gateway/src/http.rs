@@ -2,12 +2,14 @@
 //!
 //! In reading order: [`executor`] what the transports need of the schema's side, [`transport`] the one way every
 //! operation takes, [`answer`] what a client gets back, [`media`] content types; then the transports [`graphql`],
-//! [`sse`] and [`websocket`]; then [`cors`], [`security_headers`], [`health`], [`metrics`] and the [`playground`].
+//! [`sse`] and [`websocket`]; then [`channels`] what comes back
+//! from where staff answers, [`cors`], [`security_headers`], [`health`], [`metrics`] and the [`playground`].
 //!
 //! Nothing is executed over GET. Nothing is parsed as JSON that does not say it is JSON. No cookie is read or set, so
 //! no page can act in a visitor's name. No path, query string, address or body reaches a log or a metric.
 
 pub mod answer;
+pub mod channels;
 pub mod cors;
 pub mod executor;
 pub mod graphql;
@@ -60,6 +62,11 @@ impl Routes {
             .configure(operations_and_health)
             .service(
                 web::resource("/uploads/{id}").wrap(from_fn(cors::cross_origin)).route(web::put().to(uploads::put)),
+            )
+            .service(
+                web::resource("/channels/{address}")
+                    .app_data(web::PayloadConfig::new(channels::LARGEST))
+                    .route(web::post().to(channels::post)),
             )
             .route("/.well-known/jwks.json", web::get().to(keys::jwks));
     }

@@ -7,6 +7,11 @@ use consigne_assistant::{
         answer::{AnswerHandler, AnswerMeter},
         sweep::ChatSweep,
     },
+    escalations::{
+        deliver::{DeliverHandler, DeliveryMeter},
+        poll::ChannelPoll,
+        sweep::EscalationSweep,
+    },
     knowledge::{
         deletion::DeleteHandler,
         embeddings::{ChangeHandler, ClearHandler, EmbeddingSweep},
@@ -36,10 +41,16 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
     let answers = AnswerHandler {
         knowledge: knowledge.clone(),
         registry: services.registry.clone(),
+        meter: Arc::new(Meter(metrics.clone())),
+    };
+    let deliveries = DeliverHandler {
+        store: services.store.clone(),
+        registry: services.registry.clone(),
         meter: Arc::new(Meter(metrics)),
     };
     let handlers: Vec<Arc<dyn JobHandler>> = vec![
         Arc::new(answers),
+        Arc::new(deliveries),
         Arc::new(EraseHandler(services.privacy.clone())),
         Arc::new(DeleteHandler(knowledge.clone())),
         Arc::new(PurgeHandler(knowledge.clone())),
@@ -58,13 +69,25 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
         Arc::new(EmbeddingSweep(knowledge.clone())),
         Arc::new(KnowledgeSweep(knowledge)),
         Arc::new(ChatSweep(services.store.clone())),
+        Arc::new(ChannelPoll(services.inbound.clone())),
+        Arc::new(EscalationSweep(services.store.clone())),
         Arc::new(CheckpointDuty),
     ];
     Runner::new(services.store.clone(), RunnerOptions { handlers, duties, poll_every: POLL_EVERY })
 }
 
-/// Counts answers for Prometheus.
-pub(crate) struct Meter(pub(crate) Arc<Metrics>);
+/// Counts for Prometheus.
+pub(crate) struct Meter(pub Arc<Metrics>);
+
+impl DeliveryMeter for Meter {
+    fn attempted(&self, outcome: &'static str) {
+        self.0.outcome(&self.0.deliveries, outcome);
+    }
+
+    fn came_in(&self, outcome: &'static str) {
+        self.0.outcome(&self.0.channel_events, outcome);
+    }
+}
 
 impl AnswerMeter for Meter {
     fn answered(&self, outcome: &'static str, first_text: Option<Duration>, _whole: Duration) {

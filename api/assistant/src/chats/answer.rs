@@ -1,7 +1,7 @@
 //! The answer pipeline: question, passages, model, stream, checked citations, one audit entry.
 //!
 //! Text goes out in small sealed deltas. Before each, the row is asked whether it may still be written: the visitor was
-//! not erased (by generation) and the assistant is not paused. A second run begins anew with an `AnswerStarted` event,
+//! not erased (by generation), the assistant is not paused, and no person took the chat. A second run begins anew with an `AnswerStarted` event,
 //! which voids what an earlier one wrote.
 
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -29,10 +29,15 @@ use super::{
     events::{self, Happening},
     follow_up, message_place, phrases,
     prompt::{self, Turn},
+    state,
 };
 use crate::{
     assistants::{self, Assistant},
     entity::{answers as table, messages as message_table},
+    escalations::{
+        after_answer::{self, Found},
+        settings::{self, EscalationSettings},
+    },
     knowledge::{
         Excerpt, Knowledge, language, parse,
         search::{
@@ -53,6 +58,7 @@ const MOST_TOKENS: u32 = 1_024;
 /// Tokens of passages that go into a prompt.
 const PASSAGE_TOKENS: i64 = 4_000;
 pub(super) const HISTORY_TURNS: u64 = 3;
+const PAUSED: &str = "ASSISTANT_PAUSED";
 
 /// Who processed an answer, where, and what they keep: the facts of the route that served it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +120,7 @@ impl JobHandler for AnswerHandler {
             // Another worker has the answer now.
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(Outcome::Done),
             Err(error) if error.kind() == ErrorKind::Disabled => {
-                self.fail(&job.scope, id, "ASSISTANT_PAUSED").await?;
+                self.fail(&job.scope, id, PAUSED).await?;
                 Ok(Outcome::Done)
             }
             other => other.map(|()| Outcome::Done),
@@ -152,6 +158,7 @@ impl AnswerHandler {
             self.registry.chat_model(scope, self.store(), &run.assistant.chat_model).await.map_err(not_in_use)?;
         let asked = Asked { question: &run.question, history: &run.history, language };
         let (request, excerpts) = self.prepare(scope, &run.assistant, model.as_ref(), asked).await?;
+        let threshold = request.answer_threshold;
         let disclosure = self.disclosure(scope, &run.assistant.chat_model, model.model_name()).await?;
         let mut writer = Writer::new(self.store(), scope, &run);
         // Without a passage there is nothing to answer from; no model is asked.
@@ -162,14 +169,19 @@ impl AnswerHandler {
         let (text, cited) = match self.keep_true(scope, cited).await? {
             // What cites nothing that is stored cannot be checked, so it does not count as an answer from the knowledge.
             cited if cited.is_empty() => {
-                let said = self.no_answer(&run.assistant, language);
+                let said = self.no_answer(&run, language);
                 writer.say_instead(&said).await?;
                 (said, cited)
             }
             cited => (text.unwrap_or_default(), cited),
         };
-        let outcome = if cited.is_empty() { AnswerOutcome::NotInKnowledge } else { AnswerOutcome::Answered };
-        self.complete(scope, &run, &text, outcome, &cited, &disclosure).await?;
+        let found = match cited.iter().map(|citation| citation.score).reduce(f64::max) {
+            Some(best) => Found::Answer { confidence: best - f64::from(threshold) },
+            None => Found::Nothing,
+        };
+        let outcome = after_answer::outcome(found, &run.rules);
+        let done = Done { text: &text, outcome, found, cited: &cited, disclosure: &disclosure };
+        self.complete(scope, &run, done).await?;
         let since = |at: Timestamp| Duration::from_millis((at.0 - run.row.created_at.0).unsigned_abs());
         self.meter.answered(outcome.name(), first_text.map(since), since(self.store().now()));
         Ok(())
@@ -194,17 +206,23 @@ impl AnswerHandler {
         let question = question.ok_or_else(|| Error::not_found("message"))?;
         let question = key.open_text(&message_place(&question), &question.text_sealed)?;
         let history = history(&tx, &key, &row).await?;
-        table::Entity::update_many()
+        let rules = settings::of(&tx, row.assistant_id).await?;
+        state::hold(&tx, row.chat_id).await?;
+        let begun = table::Entity::update_many()
             .col_expr(table::Column::Status, Expr::value("STREAMING"))
             .col_expr(table::Column::Attempts, Expr::col(table::Column::Attempts).add(1))
             .filter(table::Column::WorkspaceId.eq(scope.workspace()))
             .filter(table::Column::Id.eq(id))
+            .filter(table::Column::Status.is_in(["PENDING", "STREAMING"]))
             .exec(tx.db())
             .await?;
+        if begun.rows_affected == 0 {
+            return Ok(None);
+        }
         events::append(&tx, &key, row.chat_id, row.subject_id, &Happening::AnswerStarted(id)).await?;
         tx.commit().await?;
         let attempt = row.attempts + 1;
-        Ok(Some(AnswerRun { row, key, assistant, question, history, attempt }))
+        Ok(Some(AnswerRun { row, key, assistant, question, history, rules, attempt }))
     }
 
     /// What the model is asked, and the passages that it may cite.
@@ -263,9 +281,15 @@ impl AnswerHandler {
         citations::keep_true(&tx, &key, cited).await
     }
 
-    fn no_answer(&self, assistant: &Assistant, language: Option<&str>) -> String {
+    /// Where people are called for it, none is offered.
+    fn no_answer(&self, run: &AnswerRun, language: Option<&str>) -> String {
+        let assistant = &run.assistant;
+        let hands_over = after_answer::outcome(Found::Nothing, &run.rules) == AnswerOutcome::Escalated;
         let spoken = language.or(assistant.languages.first().map(String::as_str));
-        assistant.no_answer_text.clone().unwrap_or_else(|| phrases::not_in_knowledge(spoken, assistant.offers_person))
+        assistant
+            .no_answer_text
+            .clone()
+            .unwrap_or_else(|| phrases::not_in_knowledge(spoken, assistant.offers_person && !hands_over))
     }
 
     async fn disclosure(&self, scope: &Scope, plugin: &str, model: &str) -> Result<Disclosure> {
@@ -282,16 +306,9 @@ impl AnswerHandler {
         })
     }
 
-    async fn complete(
-        &self,
-        scope: &Scope,
-        run: &AnswerRun,
-        text: &str,
-        outcome: AnswerOutcome,
-        cited: &[Citation],
-        disclosure: &Disclosure,
-    ) -> Result<()> {
+    async fn complete(&self, scope: &Scope, run: &AnswerRun, done: Done<'_>) -> Result<()> {
         let store = self.store();
+        let Done { text, outcome, found, cited, disclosure } = done;
         let disclosure = serde_json::to_string(disclosure).map_err(|e| Error::internal("a disclosure").because(e))?;
         let tx = store.write(scope).await?;
         run.hold(&tx).await?;
@@ -312,12 +329,9 @@ impl AnswerHandler {
         citations::store(&tx, &run.key, run.row.id, run.row.subject_id, cited).await?;
         events::append(&tx, &run.key, run.row.chat_id, run.row.subject_id, &Happening::AnswerCompleted(run.row.id))
             .await?;
-        audit::append(
-            scope,
-            &tx,
-            Event::new("question.answered").target("answer", run.row.id.0).detail("outcome", outcome.name()),
-        )
-        .await?;
+        after_answer::after_answer(scope, &tx, &run.key, run.row.chat_id, found).await?;
+        let event = Event::new("question.answered").target("answer", run.row.id.0).detail("outcome", outcome.name());
+        audit::append(scope, &tx, event).await?;
         tx.commit().await
     }
 
@@ -333,15 +347,23 @@ impl AnswerHandler {
         }
         let key = store.vault().subject_key(scope.workspace(), row.subject_id).await?;
         subjects::hold_generation(&tx, row.subject_id, row.subject_generation).await?;
-        table::Entity::update_many()
+        state::hold(&tx, row.chat_id).await?;
+        let failed = table::Entity::update_many()
             .col_expr(table::Column::Status, Expr::value("FAILED"))
             .col_expr(table::Column::FailureCode, Expr::value(code))
             .col_expr(table::Column::CompletedAt, Expr::value(store.now()))
             .filter(table::Column::WorkspaceId.eq(scope.workspace()))
             .filter(table::Column::Id.eq(id))
+            .filter(table::Column::Status.is_in(["PENDING", "STREAMING"]))
             .exec(tx.db())
             .await?;
+        if failed.rows_affected == 0 {
+            return Ok(());
+        }
         events::append(&tx, &key, row.chat_id, row.subject_id, &Happening::AnswerFailed(id)).await?;
+        if code != PAUSED {
+            after_answer::after_answer(scope, &tx, &key, row.chat_id, Found::Failure).await?;
+        }
         audit::append(scope, &tx, Event::new("question.unanswered").target("answer", id.0).detail("code", code))
             .await?;
         tx.commit().await?;
@@ -358,7 +380,17 @@ struct AnswerRun {
     assistant: Assistant,
     question: String,
     history: Vec<Turn>,
+    rules: EscalationSettings,
     attempt: i64,
+}
+
+/// What is written down of an answer that is whole.
+struct Done<'a> {
+    text: &'a str,
+    outcome: AnswerOutcome,
+    found: Found,
+    cited: &'a [Citation],
+    disclosure: &'a Disclosure,
 }
 
 impl AnswerRun {
@@ -366,6 +398,7 @@ impl AnswerRun {
     /// that say so until the transaction ends.
     async fn hold(&self, tx: &WorkspaceTx) -> Result<()> {
         hold_wanted(tx, &self.row).await?;
+        state::hold(tx, self.row.chat_id).await?;
         let row = table::Entity::find_by_id((tx.workspace(), self.row.id)).lock_exclusive().one(tx.db()).await?;
         let is_mine = row.is_some_and(|row| row.attempts == self.attempt && row.status == "STREAMING");
         if is_mine { Ok(()) } else { Err(Error::new(ErrorKind::Conflict, "Another worker makes this answer.")) }
@@ -395,14 +428,16 @@ pub(super) fn not_in_use(error: Error) -> Error {
     }
 }
 
-/// Refuses once the visitor is erased or the assistant is paused.
+/// Refuses once the visitor is erased, the assistant is paused or a person took the chat.
 async fn require_wanted(tx: &WorkspaceTx, row: &table::Model) -> Result<()> {
     subjects::require_generation(tx, row.subject_id, row.subject_generation).await?;
     assistants::require_awake(tx, row.assistant_id).await?;
-    Ok(())
+    let now = table::Entity::find_by_id((tx.workspace(), row.id)).one(tx.db()).await?;
+    let is_open = now.is_some_and(|now| now.status == "STREAMING");
+    if is_open { Ok(()) } else { Err(Error::new(ErrorKind::Conflict, "This answer is not wanted any more.")) }
 }
 
-/// As [`require_wanted`], for a transaction that writes: no erasure comes between. Answers with the assistant.
+/// As the visitor's and the assistant's part of [`require_wanted`], for a transaction that writes: no erasure comes between. Answers with the assistant.
 async fn hold_wanted(tx: &WorkspaceTx, row: &table::Model) -> Result<Assistant> {
     subjects::hold_generation(tx, row.subject_id, row.subject_generation).await?;
     assistants::require_awake(tx, row.assistant_id).await

@@ -1,5 +1,5 @@
 //! Asking: the question is sealed and stored, an answer is opened and enqueued, its id is returned. The answer is made
-//! whether or not anyone listens.
+//! whether or not anyone listens. While people have the chat, or where the words call for one, no answer is opened.
 
 use consigne_foundation::{
     Error, Result, Scope,
@@ -8,25 +8,28 @@ use consigne_foundation::{
     id::{AnswerId, ChatId, MessageId},
     jobs::{self, NewJob},
     privacy::subjects,
-    store::Store,
-    vault::Place,
+    store::{Store, WorkspaceTx},
+    vault::Key,
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::{
-    answer,
-    events::{self, Happening},
+    AnswerOutcome, Author, ChatState, answer,
+    state::{self},
+    written::{self, NewMessage},
 };
 use crate::{
     assistants,
-    entity::{answers as answer_table, messages as message_table},
+    entity::{answers as answer_table, chats as chat_table},
+    escalations::{open, rules, settings, turns},
     knowledge::parse,
 };
 
 /// Longest question.
 pub const MOST_CHARACTERS: usize = 4_000;
 
-/// Asks in one's own chat. The same key again answers with what it opened first, and nothing is asked twice.
+/// Asks in one's own chat. The same key again answers with what it opened first, and nothing is asked twice. There is no
+/// answer where a person has the chat, or is called for.
 ///
 /// # Errors
 /// `Forbidden` for anyone but the visitor; `Invalid` text or key; `NotFound` chat; `Conflict` while the last question is
@@ -37,39 +40,66 @@ pub async fn ask(
     chat: ChatId,
     text: &str,
     idempotency_key: &str,
-) -> Result<(MessageId, AnswerId)> {
+) -> Result<(MessageId, Option<AnswerId>)> {
     super::require_visitor(scope)?;
-    let text = check(text, idempotency_key)?;
+    let text = check("text", text, MOST_CHARACTERS, idempotency_key)?;
     let tx = store.write(scope).await?;
     let chat = super::hold(scope, &tx, chat).await?;
     if let Some(opened) = find_by_key(&tx, chat.id, idempotency_key).await? {
-        return Ok((opened.question_id, opened.id));
+        return Ok((opened.question_id, Some(opened.id)));
+    }
+    if let Some(posted) = written::find_by_key(&tx, chat.id, Author::Visitor, idempotency_key).await? {
+        return Ok((posted.id, None));
     }
     let generation = subjects::hold_active(&tx, chat.subject_id).await?;
-    assistants::require_awake(&tx, chat.assistant_id).await?;
-    refuse_while_answering(&tx, chat.id).await?;
     let key = store.vault().subject_key(scope.workspace(), chat.subject_id).await?;
-    let (message, opened) = (MessageId::new(store.clock()), AnswerId::new(store.clock()));
-    let place = Place::new(scope.workspace(), "messages", "text_sealed", message.0);
-    let row = message_table::ActiveModel {
-        workspace_id: Set(scope.workspace()),
-        id: Set(message),
-        chat_id: Set(chat.id),
-        subject_id: Set(chat.subject_id),
-        author: Set("VISITOR".to_owned()),
-        text_sealed: Set(key.seal_text(&place, &text)),
-        created_at: Set(store.now()),
-    };
-    message_table::Entity::insert(row).exec_without_returning(tx.db()).await?;
+    let new = NewMessage { idempotency_key: Some(idempotency_key), ..NewMessage::of(Author::Visitor, &text) };
+    if ChatState::of(&chat).is_peoples() {
+        let message = written::post(&tx, &key, &chat, new).await?;
+        turns::said_by_visitor(&tx, &key, &chat, message, &text).await?;
+        audit::append(scope, &tx, Event::new("message.posted").target("message", message.0)).await?;
+        tx.commit().await?;
+        return Ok((message, None));
+    }
+    let assistant = assistants::require_awake(&tx, chat.assistant_id).await?;
+    let rules = settings::of(&tx, chat.assistant_id).await?;
+    let was_offered = assistant.offers_person && last_found_nothing(&tx, chat.id).await?;
+    if let Some(reason) = rules::called_by(&text, was_offered, &rules) {
+        let message = written::post(&tx, &key, &chat, new).await?;
+        open::open(scope, &tx, &key, &chat, &rules, reason).await?;
+        audit::append(scope, &tx, Event::new("message.posted").target("message", message.0)).await?;
+        tx.commit().await?;
+        return Ok((message, None));
+    }
+    refuse_while_answering(&tx, chat.id).await?;
+    if ChatState::of(&chat) == ChatState::Resolved {
+        state::set(&tx, chat.id, ChatState::Assistant, None).await?;
+    }
+    let asked = open_answer(&tx, &key, &chat, new, generation).await?;
+    audit::append(scope, &tx, Event::new("question.asked").target("answer", asked.1.0)).await?;
+    tx.commit().await?;
+    Ok((asked.0, Some(asked.1)))
+}
+
+async fn open_answer(
+    tx: &WorkspaceTx,
+    key: &Key,
+    chat: &chat_table::Model,
+    question: NewMessage<'_>,
+    generation: i64,
+) -> Result<(MessageId, AnswerId)> {
+    let idempotency_key = question.idempotency_key.unwrap_or_default().to_owned();
+    let message = written::post(tx, key, chat, question).await?;
+    let opened = AnswerId::new(tx.store().clock());
     let row = answer_table::ActiveModel {
-        workspace_id: Set(scope.workspace()),
+        workspace_id: Set(tx.workspace()),
         id: Set(opened),
         chat_id: Set(chat.id),
         question_id: Set(message),
         assistant_id: Set(chat.assistant_id),
         subject_id: Set(chat.subject_id),
         subject_generation: Set(generation),
-        idempotency_key: Set(idempotency_key.to_owned()),
+        idempotency_key: Set(idempotency_key),
         status: Set("PENDING".to_owned()),
         outcome: Set(None),
         text_sealed: Set(None),
@@ -77,37 +107,31 @@ pub async fn ask(
         disclosure: Set(None),
         attempts: Set(0),
         rating: Set(None),
-        created_at: Set(store.now()),
+        created_at: Set(tx.store().now()),
         completed_at: Set(None),
     };
     answer_table::Entity::insert(row).exec_without_returning(tx.db()).await?;
-    events::append(&tx, &key, chat.id, chat.subject_id, &Happening::MessagePosted(message)).await?;
-    jobs::enqueue(&tx, NewJob::new(answer::JOB, opened.0).priority(0)).await?;
-    audit::append(scope, &tx, Event::new("question.asked").target("answer", opened.0)).await?;
-    tx.commit().await?;
+    jobs::enqueue(tx, NewJob::new(answer::JOB, opened.0).priority(0)).await?;
     Ok((message, opened))
 }
 
-fn check(text: &str, idempotency_key: &str) -> Result<String> {
+/// What was written, cleaned, where it can be taken.
+pub(crate) fn check(field: &'static str, text: &str, most: usize, idempotency_key: &str) -> Result<String> {
     if idempotency_key.is_empty() || idempotency_key.len() > 128 {
         return Err(Error::invalid("idempotencyKey", "Give a key of 1 to 128 characters."));
     }
     let text = parse::clean::clean(text);
     let text = text.trim();
     if text.is_empty() {
-        return Err(Error::invalid("text", "Ask something."));
+        return Err(Error::invalid(field, "Write something."));
     }
-    if text.chars().count() > MOST_CHARACTERS {
-        return Err(Error::invalid("text", format!("A question may have {MOST_CHARACTERS} characters.")));
+    if text.chars().count() > most {
+        return Err(Error::invalid(field, format!("This may have {most} characters.")));
     }
     Ok(text.to_owned())
 }
 
-async fn find_by_key(
-    tx: &consigne_foundation::store::WorkspaceTx,
-    chat: ChatId,
-    key: &str,
-) -> Result<Option<answer_table::Model>> {
+async fn find_by_key(tx: &WorkspaceTx, chat: ChatId, key: &str) -> Result<Option<answer_table::Model>> {
     Ok(answer_table::Entity::find()
         .filter(answer_table::Column::WorkspaceId.eq(tx.workspace()))
         .filter(answer_table::Column::ChatId.eq(chat))
@@ -116,7 +140,18 @@ async fn find_by_key(
         .await?)
 }
 
-async fn refuse_while_answering(tx: &consigne_foundation::store::WorkspaceTx, chat: ChatId) -> Result<()> {
+/// Whether the last answer of the chat found nothing in the knowledge.
+async fn last_found_nothing(tx: &WorkspaceTx, chat: ChatId) -> Result<bool> {
+    let last = answer_table::Entity::find()
+        .filter(answer_table::Column::WorkspaceId.eq(tx.workspace()))
+        .filter(answer_table::Column::ChatId.eq(chat))
+        .order_by_desc(answer_table::Column::Id)
+        .one(tx.db())
+        .await?;
+    Ok(last.is_some_and(|row| row.outcome.as_deref() == Some(AnswerOutcome::NotInKnowledge.name())))
+}
+
+async fn refuse_while_answering(tx: &WorkspaceTx, chat: ChatId) -> Result<()> {
     let open = answer_table::Entity::find()
         .filter(answer_table::Column::WorkspaceId.eq(tx.workspace()))
         .filter(answer_table::Column::ChatId.eq(chat))

@@ -5,7 +5,7 @@
 
 use consigne_foundation::{
     Error, Result, Timestamp,
-    id::{AnswerId, ChatId, MessageId, SubjectId},
+    id::{AnswerId, ChatId, EscalationId, MessageId, SubjectId},
     store::{Notice, Topic, WorkspaceTx},
     vault::{Key, Place},
 };
@@ -40,6 +40,14 @@ pub enum Happening {
     AnswerCompleted(AnswerId),
     /// An answer was given up.
     AnswerFailed(AnswerId),
+    /// The chat waits for a person.
+    HandedOver(EscalationId),
+    /// A person has the chat.
+    Taken(EscalationId),
+    /// The assistant answers again.
+    HandedBack(EscalationId),
+    /// The chat is done.
+    Resolved(EscalationId),
 }
 
 impl Happening {
@@ -50,6 +58,10 @@ impl Happening {
             Self::AnswerDelta(..) => DELTA,
             Self::AnswerCompleted(_) => "ANSWER_COMPLETED",
             Self::AnswerFailed(_) => "ANSWER_FAILED",
+            Self::HandedOver(_) => "HANDED_OVER",
+            Self::Taken(_) => "TAKEN",
+            Self::HandedBack(_) => "HANDED_BACK",
+            Self::Resolved(_) => "RESOLVED",
         }
     }
 
@@ -59,6 +71,7 @@ impl Happening {
             Self::AnswerStarted(id) | Self::AnswerDelta(id, _) | Self::AnswerCompleted(id) | Self::AnswerFailed(id) => {
                 id.0
             }
+            Self::HandedOver(id) | Self::Taken(id) | Self::HandedBack(id) | Self::Resolved(id) => id.0,
         }
     }
 }
@@ -125,6 +138,10 @@ fn open(tx: &WorkspaceTx, key: &Key, row: table::Model) -> Result<ChatEvent> {
         }
         "ANSWER_COMPLETED" => Happening::AnswerCompleted(AnswerId(target)),
         "ANSWER_FAILED" => Happening::AnswerFailed(AnswerId(target)),
+        "HANDED_OVER" => Happening::HandedOver(EscalationId(target)),
+        "TAKEN" => Happening::Taken(EscalationId(target)),
+        "HANDED_BACK" => Happening::HandedBack(EscalationId(target)),
+        "RESOLVED" => Happening::Resolved(EscalationId(target)),
         other => return Err(Error::internal(format!("an event of unknown kind {other}"))),
     };
     Ok(ChatEvent { seq: row.seq, at: row.created_at, what })

@@ -27,6 +27,7 @@ pub struct Model {
     pub is_paused: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    pub escalation: Option<String>,
 }
 
 /// Joined by hand.

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 
 use consigne_foundation::{
     clock::Timestamp,
-    id::{AssistantId, ChatId, SubjectId, WorkspaceId},
+    id::{AssistantId, ChatId, EscalationId, SubjectId, WorkspaceId},
 };
 
 /// A row of `chats`; `personal_data.toml` says what each column holds.
@@ -22,6 +22,7 @@ pub struct Model {
     pub last_seq: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    pub escalation_id: Option<EscalationId>,
 }
 
 /// Joined by hand.

@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 
 use consigne_foundation::{
     clock::Timestamp,
-    id::{ChatId, MessageId, SubjectId, WorkspaceId},
+    id::{AccountId, ChatId, MessageId, SubjectId, WorkspaceId},
 };
 
 /// A row of `messages`; `personal_data.toml` says what each column holds.
@@ -21,6 +21,10 @@ pub struct Model {
     pub author: String,
     pub text_sealed: Vec<u8>,
     pub created_at: Timestamp,
+    pub idempotency_key: Option<String>,
+    pub account_id: Option<AccountId>,
+    pub plugin_id: Option<String>,
+    pub by_sealed: Option<Vec<u8>>,
 }
 
 /// Joined by hand.

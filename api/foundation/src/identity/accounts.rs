@@ -283,6 +283,45 @@ async fn insert_account(tx: &WorkspaceTx, email: &Email, password_hash: String) 
     Ok(id)
 }
 
+/// A member of a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// The account.
+    pub account: AccountId,
+    /// What they are there.
+    pub role: Role,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// The members of the scope's workspace, the oldest membership first.
+///
+/// # Errors
+/// `Forbidden` without `CHATS_READ`.
+pub async fn members(scope: &Scope, store: &Store) -> Result<Vec<Member>> {
+    scope.require(Permission::ChatsRead)?;
+    let tx = store.read_instance().await?;
+    let rows = memberships::Entity::find()
+        .filter(memberships::Column::MemberWorkspaceId.eq(scope.workspace()))
+        .order_by_asc(memberships::Column::CreatedAt)
+        .order_by_asc(memberships::Column::AccountId)
+        .all(tx.db())
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok(Member { account: row.account_id, role: row.role.parse()?, created_at: row.created_at }))
+        .collect()
+}
+
+/// Whether this account is a member of the transaction's workspace who may do this.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn may(tx: &WorkspaceTx, account: AccountId, permission: Permission) -> Result<bool> {
+    let Some(membership) = find_membership(tx, account).await? else { return Ok(false) };
+    let role: Role = membership.role.parse()?;
+    Ok(role.permissions().has(permission))
+}
+
 /// Makes an account a member of the transaction's workspace.
 pub(crate) async fn insert_membership(tx: &WorkspaceTx, account: AccountId, role: Role) -> Result<()> {
     let row = memberships::ActiveModel {

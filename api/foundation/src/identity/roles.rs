@@ -31,7 +31,7 @@ pub enum Role {
 
 /// Who may do what. One row a permission, one column a role, in the order of [`Role::ALL`].
 #[rustfmt::skip]
-const TABLE: [(Permission, [u8; 7]); 14] = [
+const TABLE: [(Permission, [u8; 7]); 15] = [
     //                           Owner Admin Dpo Agent Editor Auditor Visitor
     (Permission::WorkspaceRead,  [1,    1,    1,  1,    1,     1,      0]),
     (Permission::WorkspaceWrite, [1,    1,    0,  0,    0,     0,      0]),
@@ -39,6 +39,7 @@ const TABLE: [(Permission, [u8; 7]); 14] = [
     (Permission::KnowledgeWrite, [1,    1,    0,  0,    1,     0,      0]),
     (Permission::ChatsRead,      [1,    1,    1,  1,    0,     0,      0]),
     (Permission::ChatsAsk,       [1,    1,    0,  1,    1,     0,      1]),
+    (Permission::ChatsAnswer,    [1,    1,    0,  1,    0,     0,      0]),
     (Permission::PluginsRead,    [1,    1,    1,  0,    0,     1,      0]),
     (Permission::PluginsWrite,   [1,    1,    0,  0,    0,     0,      0]),
     (Permission::KeysWrite,      [1,    1,    0,  0,    0,     0,      0]),

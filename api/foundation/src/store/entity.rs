@@ -6,6 +6,7 @@ pub mod audit_checkpoints;
 pub mod audit_details;
 pub mod audit_entries;
 pub mod audit_heads;
+pub mod channel_addresses;
 pub mod erasure_steps;
 pub mod erasures;
 pub mod jobs;

@@ -28,6 +28,8 @@ pub enum Topic {
     Source,
     /// A session was revoked.
     Session,
+    /// A workspace's inbox has a new event; named by the workspace.
+    Inbox,
 }
 
 /// Something changed.
@@ -47,6 +49,7 @@ impl fmt::Display for Notice {
             Topic::Document => "document",
             Topic::Source => "source",
             Topic::Session => "session",
+            Topic::Inbox => "inbox",
         };
         write!(f, "{topic}:{}", self.id.as_simple())
     }
@@ -63,6 +66,7 @@ impl FromStr for Notice {
             "document" => Topic::Document,
             "source" => Topic::Source,
             "session" => Topic::Session,
+            "inbox" => Topic::Inbox,
             _ => return Err(()),
         };
         Ok(Self { topic, id: id.parse().map_err(|_| ())? })

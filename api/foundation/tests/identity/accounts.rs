@@ -166,6 +166,7 @@ async fn what_each_role_may_do() {
             "KNOWLEDGE_WRITE: OWNER ADMIN EDITOR",
             "CHATS_READ: OWNER ADMIN DPO AGENT",
             "CHATS_ASK: OWNER ADMIN AGENT EDITOR VISITOR",
+            "CHATS_ANSWER: OWNER ADMIN AGENT",
             "PLUGINS_READ: OWNER ADMIN DPO AUDITOR",
             "PLUGINS_WRITE: OWNER ADMIN",
             "KEYS_WRITE: OWNER ADMIN",

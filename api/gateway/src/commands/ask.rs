@@ -100,7 +100,7 @@ const EVENTS: &str = "subscription($chat: ID!, $after: Int) { chatEvents(chatId:
     ... on AnswerDelta { text } \
     ... on AnswerCompleted { answer { outcome offersPerson disclosure { pluginId model region } \
         citations { index title location quote } } } \
-    ... on AnswerFailed { answer { failureCode } } } }";
+    ... on AnswerFailed { answer { failureCode } } ... on ChatHandedOver { state } } }";
 
 /// An answer as it arrives.
 #[derive(Default)]
@@ -124,6 +124,10 @@ fn write_event(out: &mut impl Write, event: &Value, heard: &mut Listening) -> bo
             let _ = write!(out, "{}", event["text"].as_str().unwrap_or_default());
             let _ = out.flush();
             true
+        }
+        Some("ChatHandedOver") => {
+            let _ = writeln!(out, "  (a person has the chat now)");
+            false
         }
         Some("AnswerCompleted" | "AnswerFailed") => {
             heard.answer = event["answer"].clone();

@@ -1,15 +1,13 @@
-//! Chats: asking, answers, citations, and what happens while they are made.
+//! Chats: asking, answers, citations.
 
 use async_graphql::{
-    ComplexObject, Context, Enum, ID, InputObject, Object, Result, SimpleObject, Subscription, Union,
-    dataloader::DataLoader,
+    ComplexObject, Context, Enum, ID, InputObject, Object, Result, SimpleObject, dataloader::DataLoader,
 };
-use consigne_assistant::chats::{self, ask, citations, events, live};
+use consigne_assistant::chats::{self, ask, citations};
 use consigne_foundation::{
     Permission,
     id::{AnswerId, ChatId, DocumentId, MessageId},
 };
-use futures::{Stream, StreamExt};
 
 use super::{
     connection::{Page, connection},
@@ -45,6 +43,8 @@ pub enum AnswerOutcome {
     Answered,
     /// The knowledge has no answer, and the text says so.
     NotInKnowledge,
+    /// A person has the question now: the knowledge had no answer, or somebody took the chat over.
+    Escalated,
 }
 
 /// What a visitor thought of an answer.
@@ -63,6 +63,24 @@ pub enum Rating {
 pub enum MessageAuthor {
     /// The visitor.
     Visitor,
+    /// A person who works for the customer.
+    Staff,
+    /// The assistant, beside its answers: that people were called.
+    Assistant,
+}
+
+/// Who has a chat.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "chats::ChatState")]
+pub enum ChatState {
+    /// The assistant answers.
+    Assistant,
+    /// People were called and nobody took it yet; the assistant is silent.
+    WaitingForPerson,
+    /// A person has it; the assistant is silent.
+    WithPerson,
+    /// Done; what the visitor writes next is for the assistant again.
+    Resolved,
 }
 
 /// A conversation of one visitor with one assistant.
@@ -75,6 +93,8 @@ pub struct Chat {
     pub assistant_id: ID,
     /// The visitor, as a person the workspace holds data about.
     pub subject_id: ID,
+    /// Who has it.
+    pub state: ChatState,
     /// The last event's number; events up to it have happened.
     pub last_event: i32,
     /// Begun at.
@@ -122,6 +142,14 @@ pub struct Message {
     pub chat_id: ID,
     /// Who wrote it.
     pub author: MessageAuthor,
+    /// What the member of staff is called; null where that is not shown, and for others.
+    pub staff_name: Option<String>,
+    /// The member of staff; null for visitors.
+    pub staff_account_id: Option<ID>,
+    /// The channel through which a reply came; null for visitors.
+    pub channel_id: Option<String>,
+    /// Who sent it there, as the channel calls them; null for visitors.
+    pub channel_sender: Option<String>,
     /// What was written, as plain text.
     pub text: String,
     /// Written at.
@@ -240,7 +268,7 @@ pub struct AskQuestionInput {
 pub struct AskQuestionPayload {
     /// The question, as a message of the chat.
     pub message: Option<Message>,
-    /// The answer that was opened; it arrives through `chatEvents`.
+    /// The answer that was opened; it arrives through `chatEvents`. Null where a person has the chat, or is called for.
     pub answer: Option<Answer>,
     /// Why nothing was asked.
     pub user_errors: Vec<UserError>,
@@ -271,78 +299,6 @@ pub struct RateAnswerPayload {
     pub answer: Option<Answer>,
     /// Why it is not rated.
     pub user_errors: Vec<UserError>,
-}
-
-/// A message was posted.
-#[derive(SimpleObject, Clone)]
-pub struct MessagePosted {
-    /// The event's number; pass it as `after` to resume behind it.
-    pub seq: i32,
-    /// Happened at.
-    pub at: DateTime,
-    /// The message.
-    pub message: Option<Message>,
-}
-
-/// An answer begins, or begins anew after a failure: text of an earlier attempt is void.
-#[derive(SimpleObject, Clone)]
-pub struct AnswerStarted {
-    /// The event's number; pass it as `after` to resume behind it.
-    pub seq: i32,
-    /// Happened at.
-    pub at: DateTime,
-    /// The answer.
-    pub answer_id: ID,
-}
-
-/// More text of an answer.
-#[derive(SimpleObject, Clone)]
-pub struct AnswerDelta {
-    /// The event's number; pass it as `after` to resume behind it.
-    pub seq: i32,
-    /// Happened at.
-    pub at: DateTime,
-    /// The answer.
-    pub answer_id: ID,
-    /// The text to append.
-    pub text: String,
-}
-
-/// An answer is complete.
-#[derive(SimpleObject, Clone)]
-pub struct AnswerCompleted {
-    /// The event's number; pass it as `after` to resume behind it.
-    pub seq: i32,
-    /// Happened at.
-    pub at: DateTime,
-    /// The answer, with its whole text and its citations.
-    pub answer: Option<Answer>,
-}
-
-/// An answer was given up.
-#[derive(SimpleObject, Clone)]
-pub struct AnswerFailed {
-    /// The event's number; pass it as `after` to resume behind it.
-    pub seq: i32,
-    /// Happened at.
-    pub at: DateTime,
-    /// The answer; its `failureCode` says why.
-    pub answer: Option<Answer>,
-}
-
-/// Something that happened in a chat.
-#[derive(Union, Clone)]
-pub enum ChatEvent {
-    /// A message was posted.
-    MessagePosted(MessagePosted),
-    /// An answer begins.
-    AnswerStarted(AnswerStarted),
-    /// More text of an answer.
-    AnswerDelta(AnswerDelta),
-    /// An answer is complete.
-    AnswerCompleted(AnswerCompleted),
-    /// An answer was given up.
-    AnswerFailed(AnswerFailed),
 }
 
 /// Reading chats.
@@ -391,7 +347,8 @@ impl ChatMutation {
         Ok(StartChatPayload { chat: chat.map(Chat::from), user_errors })
     }
 
-    /// Asks the assistant a question. The answer arrives through `chatEvents`.
+    /// Asks the assistant a question. The answer arrives through `chatEvents`. While a person has the chat, or where the
+    /// words call for one, it is posted and no answer is opened.
     async fn ask_question(
         &self,
         ctx: &Context<'_>,
@@ -405,8 +362,11 @@ impl ChatMutation {
             return Ok(AskQuestionPayload { message: None, answer: None, user_errors });
         };
         let message = chats::message(&scope, ctx.store(), message).await.map_err(refuse)?;
-        let answer = chats::get_answer(&scope, ctx.store(), answer).await.map_err(refuse)?;
-        Ok(AskQuestionPayload { message: Some(message.into()), answer: Some(answer.into()), user_errors })
+        let answer = match answer {
+            Some(answer) => Some(chats::get_answer(&scope, ctx.store(), answer).await.map_err(refuse)?.into()),
+            None => None,
+        };
+        Ok(AskQuestionPayload { message: Some(message.into()), answer, user_errors })
     }
 
     /// Rates an answer; rating again changes the rating.
@@ -426,65 +386,13 @@ impl ChatMutation {
     }
 }
 
-/// Listening to chats.
-#[derive(Default)]
-pub struct ChatSubscription;
-
-#[Subscription]
-impl ChatSubscription {
-    /// Listens to a chat; `after` resumes behind the last event seen, so nothing is missed or repeated.
-    async fn chat_events(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The chat.")] chat_id: ID,
-        #[graphql(desc = "The last event's `seq` seen; all from the beginning where left out.")] after: Option<i32>,
-    ) -> Result<impl Stream<Item = Result<ChatEvent>> + use<>> {
-        let scope = ctx.somebody()?;
-        let store = ctx.store().clone();
-        let chat = ChatId::parse_or_unknown(&chat_id);
-        let happenings = live::listen(scope.clone(), store.clone(), chat, i64::from(after.unwrap_or(0)));
-        Ok(happenings.then(move |event| {
-            let (scope, store) = (scope.clone(), store.clone());
-            async move { ChatEvent::of(&scope, &store, event.map_err(refuse)?).await }
-        }))
-    }
-}
-
-impl ChatEvent {
-    async fn of(
-        scope: &consigne_foundation::Scope,
-        store: &consigne_foundation::store::Store,
-        event: events::ChatEvent,
-    ) -> Result<Self> {
-        let (seq, at) = (i32::try_from(event.seq).unwrap_or(i32::MAX), DateTime(event.at));
-        let answer = async |id| look_up(chats::get_answer(scope, store, id).await).map(|a| a.map(Answer::from));
-        Ok(match event.what {
-            events::Happening::MessagePosted(id) => {
-                let message = look_up(chats::message(scope, store, id).await)?.map(Message::from);
-                Self::MessagePosted(MessagePosted { seq, at, message })
-            }
-            events::Happening::AnswerStarted(id) => {
-                Self::AnswerStarted(AnswerStarted { seq, at, answer_id: id.to_string().into() })
-            }
-            events::Happening::AnswerDelta(id, text) => {
-                Self::AnswerDelta(AnswerDelta { seq, at, answer_id: id.to_string().into(), text })
-            }
-            events::Happening::AnswerCompleted(id) => {
-                Self::AnswerCompleted(AnswerCompleted { seq, at, answer: answer(id).await? })
-            }
-            events::Happening::AnswerFailed(id) => {
-                Self::AnswerFailed(AnswerFailed { seq, at, answer: answer(id).await? })
-            }
-        })
-    }
-}
-
 impl From<chats::Chat> for Chat {
     fn from(c: chats::Chat) -> Self {
         Self {
             id: c.id.to_string().into(),
             assistant_id: c.assistant.to_string().into(),
             subject_id: c.subject.to_string().into(),
+            state: c.state.into(),
             last_event: i32::try_from(c.last_seq).unwrap_or(i32::MAX),
             created_at: c.created_at.into(),
             updated_at: c.updated_at.into(),
@@ -494,10 +402,15 @@ impl From<chats::Chat> for Chat {
 
 impl From<chats::Message> for Message {
     fn from(m: chats::Message) -> Self {
+        let staff = m.staff.unwrap_or_default();
         Self {
             id: m.id.to_string().into(),
             chat_id: m.chat.to_string().into(),
             author: m.author.into(),
+            staff_name: staff.name,
+            staff_account_id: staff.account.map(|account| account.to_string().into()),
+            channel_id: staff.plugin,
+            channel_sender: staff.by,
             text: m.text,
             created_at: m.created_at.into(),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Result};
-use consigne_assistant::knowledge::Knowledge;
+use consigne_assistant::{escalations::inbound::InboundPost, knowledge::Knowledge};
 use consigne_foundation::{Permission, Scope, plugins::Registry, privacy::Privacy, store::Store};
 
 use super::error::{self, refuse};
@@ -19,6 +19,8 @@ pub struct Services {
     pub knowledge: Knowledge,
     /// People's rights.
     pub privacy: Privacy,
+    /// What comes back through channels.
+    pub inbound: InboundPost,
     /// Where clients reach this gateway: scheme, host and port, without a slash at the end.
     pub public_url: Arc<str>,
 }

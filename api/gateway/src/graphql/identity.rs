@@ -51,6 +51,8 @@ pub enum PermissionName {
     ChatsRead,
     /// Start a chat and ask in one's own.
     ChatsAsk,
+    /// Take chats over from the assistant, answer visitors, write notes and canned replies.
+    ChatsAnswer,
     /// See plugins and recipients.
     PluginsRead,
     /// Enable, disable and set plugins.

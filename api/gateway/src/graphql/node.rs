@@ -2,12 +2,12 @@
 
 use async_graphql::{Context, ID, Interface, Object, Result};
 use consigne_assistant::{
-    assistants, chats,
+    assistants, chats, escalations,
     knowledge::{documents, sources},
 };
 use consigne_foundation::{
     Permission, Scope,
-    id::{AnswerId, AssistantId, ChatId, DocumentId, ErasureId, MessageId, SourceId},
+    id::{AnswerId, AssistantId, ChatId, DocumentId, ErasureId, EscalationId, MessageId, SourceId},
     privacy::erasure,
 };
 
@@ -15,6 +15,7 @@ use super::{
     chats::{Answer, Chat, Message},
     context::ContextExt,
     error::look_up,
+    escalations::Escalation,
     knowledge::Document,
     privacy::Erasure,
     sources::Source,
@@ -39,6 +40,8 @@ pub enum Node {
     Answer(Answer),
     /// An erasure.
     Erasure(Erasure),
+    /// An escalation.
+    Escalation(Escalation),
 }
 
 /// Looking up by id.
@@ -79,6 +82,10 @@ impl NodeQuery {
             ErasureId::PREFIX => {
                 let found = erasure::get(&scope, &ctx.services().privacy, ErasureId::parse_or_unknown(&id)).await;
                 Ok(seen(found)?.map(|e| Node::Erasure(e.into())))
+            }
+            EscalationId::PREFIX if may(&scope, Permission::ChatsRead) => {
+                let found = escalations::get(&scope, ctx.store(), EscalationId::parse_or_unknown(&id)).await;
+                Ok(seen(found)?.map(|e| Node::Escalation(e.into())))
             }
             _ => Ok(None),
         }

@@ -51,6 +51,10 @@ pub struct Metrics {
     pub jobs_dead: Gauge,
     /// Jobs that ran, by `outcome` (`done`, `retried`, `dead`).
     pub jobs_run: Family<Labels<1>, Counter>,
+    /// Attempts to tell a channel, by `outcome` (`delivered`, `retried`, `dead`).
+    pub deliveries: Family<Labels<1>, Counter>,
+    /// Events that came back through channels, by `outcome` (`taken`, `repeated`, `unknown`).
+    pub channel_events: Family<Labels<1>, Counter>,
     /// Erasures that are not finished.
     pub erasures_pending: Gauge,
     registry: Registry,
@@ -80,6 +84,8 @@ impl Metrics {
             jobs_waiting: Gauge::default(),
             jobs_dead: Gauge::default(),
             jobs_run: Family::default(),
+            deliveries: Family::default(),
+            channel_events: Family::default(),
             erasures_pending: Gauge::default(),
             registry: Registry::with_prefix("consigne"),
         };
@@ -110,6 +116,8 @@ impl Metrics {
         registry.register("jobs_waiting", "Jobs that wait to be run", m.jobs_waiting.clone());
         registry.register("jobs_dead", "Jobs that gave up", m.jobs_dead.clone());
         registry.register("jobs_run", "Jobs that ran, by outcome", m.jobs_run.clone());
+        registry.register("deliveries", "Attempts to tell a channel, by outcome", m.deliveries.clone());
+        registry.register("channel_events", "Events that came back through channels", m.channel_events.clone());
         registry.register("erasures_pending", "Erasures that are not finished", m.erasures_pending.clone());
         metrics
     }

@@ -1,0 +1,32 @@
+//! Internal notes about a chat, which its visitor never sees, sealed under the person's key all the same.
+
+use sea_orm::entity::prelude::*;
+
+use consigne_foundation::{
+    clock::Timestamp,
+    id::{AccountId, ChatId, NoteId, SubjectId, WorkspaceId},
+};
+
+/// A row of `chat_notes`; `personal_data.toml` says what each column holds.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "chat_notes")]
+#[expect(missing_docs, reason = "the column register describes every column")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub workspace_id: WorkspaceId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: NoteId,
+    pub chat_id: ChatId,
+    pub subject_id: SubjectId,
+    pub account_id: Option<AccountId>,
+    pub plugin_id: Option<String>,
+    pub by_sealed: Option<Vec<u8>>,
+    pub text_sealed: Vec<u8>,
+    pub created_at: Timestamp,
+}
+
+/// Joined by hand.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
