@@ -14,6 +14,7 @@ const SOURCES: &str = include_str!("m0004_sources.sql");
 const EMBEDDING_CHANGES: &str = include_str!("m0005_embedding_changes.sql");
 const SOURCE_CARE: &str = include_str!("m0006_source_care.sql");
 const ESCALATIONS: &str = include_str!("m0007_escalations.sql");
+const MODELS: &str = include_str!("m0008_models.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
 
 /// Scripts of the data, oldest first. Append; never change one that was released.
@@ -25,6 +26,7 @@ const DATA: &[(&str, &str)] = &[
     ("m0005_embedding_changes", EMBEDDING_CHANGES),
     ("m0006_source_care", SOURCE_CARE),
     ("m0007_escalations", ESCALATIONS),
+    ("m0008_models", MODELS),
 ];
 
 /// Scripts of the key store, oldest first.

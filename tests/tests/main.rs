@@ -9,11 +9,13 @@ mod isolation;
 
 mod answers;
 mod audit;
+mod corrections;
 mod embeddings;
 mod erasure;
 mod escalations;
 mod identity;
 mod knowledge;
+mod models;
 mod outage;
 mod plugins;
 mod reranking;

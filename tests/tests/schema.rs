@@ -27,6 +27,7 @@ const FOR_VISITORS: &[&str] = &[
     "rateAnswer",
     "requestPerson",
     "chatEvents",
+    "correctText",
 ];
 
 #[test]

@@ -20,6 +20,7 @@ use crate::entity::assistants as table;
 /// Passages that an answer may rest on, unless the assistant says otherwise.
 const DEFAULT_PASSAGES: i64 = 6;
 const MOST_PASSAGES: i64 = 20;
+const MOST_FALLBACKS: usize = 4;
 
 /// An assistant.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,8 @@ pub struct Assistant {
     pub instructions: String,
     /// The plugin that answers: `extractive`, `openai`.
     pub chat_model: String,
+    /// The plugins that answer while it is not available, in their order.
+    pub fallback_models: Vec<String>,
     /// Passages that an answer may rest on.
     pub passages: i64,
     /// Cosine under which a passage is not taken to answer; the model's calibrated value where `None`.
@@ -59,6 +62,8 @@ pub struct AssistantSettings {
     pub instructions: Option<String>,
     /// See [`Assistant::chat_model`].
     pub chat_model: Option<String>,
+    /// See [`Assistant::fallback_models`].
+    pub fallback_models: Option<Vec<String>>,
     /// See [`Assistant::passages`].
     pub passages: Option<i64>,
     /// See [`Assistant::answer_threshold`]; `Some(None)` goes back to the calibrated value.
@@ -87,6 +92,7 @@ pub async fn create(
         languages: vec!["en".to_owned()],
         instructions: String::new(),
         chat_model: "extractive".to_owned(),
+        fallback_models: Vec::new(),
         passages: DEFAULT_PASSAGES,
         answer_threshold: None,
         no_answer_text: None,
@@ -96,7 +102,9 @@ pub async fn create(
     };
     settings.apply(&mut assistant);
     check(&assistant)?;
-    require_chat_model(scope, store, registry, &assistant.chat_model).await?;
+    for plugin in assistant.chat_models() {
+        require_chat_model(scope, store, registry, &plugin).await?;
+    }
     let tx = store.write(scope).await?;
     table::Entity::insert(row_of(scope, &assistant, now)).exec_without_returning(tx.db()).await?;
     audit::append(scope, &tx, Event::new("assistant.created").target("assistant", assistant.id.0)).await?;
@@ -116,7 +124,7 @@ pub async fn configure(
     settings: AssistantSettings,
 ) -> Result<Assistant> {
     scope.require(Permission::WorkspaceWrite)?;
-    if let Some(plugin) = &settings.chat_model {
+    for plugin in settings.chat_model.iter().chain(settings.fallback_models.iter().flatten()) {
         require_chat_model(scope, store, registry, plugin).await?;
     }
     let tx = store.write(scope).await?;
@@ -214,7 +222,17 @@ pub(crate) async fn require_awake(tx: &WorkspaceTx, id: AssistantId) -> Result<A
     Ok(assistant)
 }
 
+impl Assistant {
+    /// The plugins that may answer, the first one first.
+    pub fn chat_models(&self) -> Vec<String> {
+        std::iter::once(&self.chat_model).chain(&self.fallback_models).cloned().collect()
+    }
+}
+
 fn check(assistant: &Assistant) -> Result<()> {
+    if assistant.fallback_models.len() > MOST_FALLBACKS {
+        return Err(Error::invalid("fallbackModels", format!("Name at most {MOST_FALLBACKS} models.")));
+    }
     let name = assistant.name.trim();
     if name.is_empty() || name.chars().count() > 80 {
         return Err(Error::invalid("name", "Give a name of 1 to 80 characters."));
@@ -246,6 +264,7 @@ impl AssistantSettings {
             languages,
             instructions,
             chat_model,
+            fallback_models,
             passages,
             answer_threshold,
             no_answer_text,
@@ -255,6 +274,7 @@ impl AssistantSettings {
         assistant.languages = languages.unwrap_or_else(|| std::mem::take(&mut assistant.languages));
         assistant.instructions = instructions.unwrap_or_else(|| std::mem::take(&mut assistant.instructions));
         assistant.chat_model = chat_model.unwrap_or_else(|| std::mem::take(&mut assistant.chat_model));
+        assistant.fallback_models = fallback_models.unwrap_or_else(|| std::mem::take(&mut assistant.fallback_models));
         assistant.passages = passages.unwrap_or(assistant.passages);
         assistant.answer_threshold = answer_threshold.unwrap_or(assistant.answer_threshold);
         assistant.no_answer_text = no_answer_text.unwrap_or_else(|| assistant.no_answer_text.take());
@@ -271,6 +291,7 @@ fn row_of(scope: &Scope, assistant: &Assistant, now: Timestamp) -> table::Active
         languages: Set(a.languages.join(",")),
         instructions: Set(a.instructions),
         chat_model: Set(a.chat_model),
+        fallback_models: Set(a.fallback_models.join(",")),
         passages: Set(a.passages),
         answer_threshold: Set(a.answer_threshold),
         no_answer_text: Set(a.no_answer_text),
@@ -291,6 +312,7 @@ impl From<table::Model> for Assistant {
             languages: row.languages.split(',').map(str::to_owned).collect(),
             instructions: row.instructions,
             chat_model: row.chat_model,
+            fallback_models: row.fallback_models.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect(),
             passages: row.passages,
             answer_threshold: row.answer_threshold,
             no_answer_text: row.no_answer_text,

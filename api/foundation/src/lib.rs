@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`error`], [`id`], [`clock`], [`scope`]; then [`store`] (the database and its transactions),
 //! [`vault`] (keys), [`audit`] (the chain of what was done), [`jobs`] (what is still to do), [`blobs`] (files);
-//! then [`identity`], [`workspaces`], [`plugins`] and [`privacy`].
+//! then [`identity`], [`workspaces`], [`plugins`] and [`privacy`]; [`detector`] stands for itself (personal data in a text).
 //!
 //! Invariants, as absences:
 //! - Nothing here knows HTTP, GraphQL, a provider or a chat.
@@ -13,6 +13,7 @@
 pub mod audit;
 pub mod blobs;
 pub mod clock;
+pub mod detector;
 pub mod error;
 pub mod id;
 pub mod identity;

@@ -23,8 +23,8 @@ use std::{
 };
 
 use consigne_sdk::{
-    Capability, CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, PageFetcher, Plugin, ProcessorRole,
-    Reranker, VectorIndex,
+    Capability, CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, PageFetcher, Plugin, Price,
+    Processing, ProcessorRole, Reranker, VectorIndex,
 };
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -75,6 +75,17 @@ struct Inner {
     opened_index: OnceCell<Arc<dyn VectorIndex>>,
     opened_fetcher: OnceCell<Arc<dyn PageFetcher>>,
     opened: Mutex<HashMap<Place, Opened>>,
+}
+
+/// What is true of a plugin under the settings that hold: who processes where, and what it costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteFacts {
+    /// The plugin's id.
+    pub plugin: &'static str,
+    /// Who, where, under which safeguard, and what they keep.
+    pub processing: Processing,
+    /// What a million tokens cost.
+    pub price: Price,
 }
 
 /// One compiled-in plugin.
@@ -222,10 +233,7 @@ impl Registry {
     /// # Errors
     /// `NotFound`; `Disabled` where the workspace does not use it; `Misconfigured`, `Unavailable` where it cannot open.
     pub async fn chat_model(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn ChatModel>> {
-        match self.opened(scope, store, plugin, CapabilityKind::ChatModel).await? {
-            Capability::ChatModel(model) => Ok(model),
-            _ => Err(not_that(plugin)),
-        }
+        self.chat_route(scope, store, plugin).await.map(|(model, _)| model)
     }
 
     /// A channel under the settings that hold for the workspace, as [`Registry::chat_model`].
@@ -233,19 +241,40 @@ impl Registry {
     /// # Errors
     /// As [`Registry::chat_model`].
     pub async fn channel(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn Channel>> {
-        match self.opened(scope, store, plugin, CapabilityKind::Channel).await? {
+        match self.opened(scope, store, plugin, CapabilityKind::Channel).await?.0 {
             Capability::Channel(channel) => Ok(channel),
             _ => Err(not_that(plugin)),
         }
     }
 
-    /// A corrector under the settings that hold for the workspace, as [`Registry::chat_model`].
+    /// A chat model with the facts of its route: both of the same settings, so that no change comes between.
     ///
     /// # Errors
     /// As [`Registry::chat_model`].
-    pub async fn corrector(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn Corrector>> {
+    pub async fn chat_route(
+        &self,
+        scope: &Scope,
+        store: &Store,
+        plugin: &str,
+    ) -> Result<(Arc<dyn ChatModel>, RouteFacts)> {
+        match self.opened(scope, store, plugin, CapabilityKind::ChatModel).await? {
+            (Capability::ChatModel(model), facts) => Ok((model, facts)),
+            _ => Err(not_that(plugin)),
+        }
+    }
+
+    /// A corrector with the facts of its route, as [`Registry::chat_route`].
+    ///
+    /// # Errors
+    /// As [`Registry::chat_model`].
+    pub async fn corrector_route(
+        &self,
+        scope: &Scope,
+        store: &Store,
+        plugin: &str,
+    ) -> Result<(Arc<dyn Corrector>, RouteFacts)> {
         match self.opened(scope, store, plugin, CapabilityKind::Corrector).await? {
-            Capability::Corrector(corrector) => Ok(corrector),
+            (Capability::Corrector(corrector), facts) => Ok((corrector, facts)),
             _ => Err(not_that(plugin)),
         }
     }
@@ -259,7 +288,7 @@ impl Registry {
             return self.embedder();
         }
         match self.opened(scope, store, plugin, CapabilityKind::Embedder).await? {
-            Capability::Embedder(embedder) => Ok(embedder),
+            (Capability::Embedder(embedder), _) => Ok(embedder),
             _ => Err(not_that(plugin)),
         }
     }
@@ -272,7 +301,7 @@ impl Registry {
     pub async fn reranker(&self, scope: &Scope, store: &Store) -> Result<Option<(&'static str, Arc<dyn Reranker>)>> {
         for entry in self.0.entries.iter().filter(|entry| entry.offers(CapabilityKind::Reranker)) {
             match self.opened(scope, store, entry.id(), CapabilityKind::Reranker).await {
-                Ok(Capability::Reranker(reranker)) => return Ok(Some((entry.id(), reranker))),
+                Ok((Capability::Reranker(reranker), _)) => return Ok(Some((entry.id(), reranker))),
                 Ok(_) => return Err(not_that(entry.id())),
                 Err(error) if error.kind() == ErrorKind::Disabled => {}
                 Err(error) => return Err(error),
@@ -308,7 +337,7 @@ impl Registry {
         store: &Store,
         plugin: &str,
         capability: CapabilityKind,
-    ) -> Result<Capability> {
+    ) -> Result<(Capability, RouteFacts)> {
         let entry = self.entry(plugin)?;
         if !entry.offers(capability) {
             return Err(Error::not_found(match capability {
@@ -331,9 +360,14 @@ impl Registry {
             Some((version, settings)) => (Whose::Workspace(scope.workspace()), version, settings),
             None => (Whose::Operator, 0, entry.settings.clone()),
         };
+        let facts = RouteFacts {
+            plugin: entry.id(),
+            processing: entry.plugin.processing(&settings),
+            price: entry.plugin.price(&settings),
+        };
         let cell = self.cell((whose, entry.id(), capability), version);
         let open = async || entry.open(capability, settings).await;
-        Ok(cell.get_or_try_init(open).await?.clone())
+        Ok((cell.get_or_try_init(open).await?.clone(), facts))
     }
 
     /// What fetches pages of websites, under the operator's settings; opened on first use. Whether the workspace uses it

@@ -9,9 +9,11 @@ use std::{
 use actix_web::{App as HttpApp, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use anyhow::{Context, Result, bail};
 use consigne_assistant::{
+    corrections::Corrections,
     escalations::inbound::InboundPost,
     holder::{ChatHolder, EscalationHolder, VectorHolder},
     knowledge::{Knowledge, KnowledgeLimits, Sandbox, sandbox::SandboxOptions},
+    routes::Routes as ModelRoutes,
 };
 use consigne_foundation::{
     Clock,
@@ -38,8 +40,14 @@ use crate::{
 const ALONE: [&str; 5] = ["signIn", "refreshSession", "startVisitorSession", "createVisitorToken", "eraseSubject"];
 
 /// What a root field costs beyond its selections, in points of the rate limit.
-const COSTS: [(&str, u32); 5] =
-    [("askQuestion", 50), ("requestPerson", 50), ("searchKnowledge", 20), ("signIn", 100), ("auditVerdict", 200)];
+const COSTS: [(&str, u32); 6] = [
+    ("askQuestion", 50),
+    ("requestPerson", 50),
+    ("correctText", 50),
+    ("searchKnowledge", 20),
+    ("signIn", 100),
+    ("auditVerdict", 200),
+];
 
 /// Bounded lists, and how many items they usually answer with. A chat shows up to twenty answers, and most have a few.
 const LISTS: [(&str, u32); 2] = [("answers", 5), ("notes", 5)];
@@ -283,7 +291,9 @@ fn services(
     let privacy = Privacy::new(store.clone(), blobs, holders);
     let inbound =
         InboundPost { store: store.clone(), registry: registry.clone(), meter: Arc::new(worker::Meter(metrics)) };
-    Ok(Services { store, registry, knowledge, privacy, inbound, public_url: "".into() })
+    let routes = ModelRoutes::new(registry.clone(), store.clone());
+    let corrections = Corrections::new(store.clone(), routes.clone());
+    Ok(Services { store, registry, knowledge, routes, corrections, privacy, inbound, public_url: "".into() })
 }
 
 fn readiness(services: &Services) -> Readiness {

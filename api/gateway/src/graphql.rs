@@ -14,6 +14,7 @@ pub mod chat_events;
 pub mod chats;
 pub mod connection;
 pub mod context;
+pub mod corrections;
 pub mod embeddings;
 pub mod error;
 pub mod escalation_settings;
@@ -25,6 +26,7 @@ pub mod jobs;
 pub mod knowledge;
 pub mod loaders;
 pub mod members;
+pub mod models;
 pub mod node;
 pub mod plugins;
 pub mod privacy;
@@ -65,9 +67,9 @@ pub struct PeopleQuery(
     members::MemberQuery,
 );
 
-/// What is on record: the audit log and the jobs.
+/// What is on record: the audit log, the jobs, and what models used.
 #[derive(MergedObject, Default)]
-pub struct RecordQuery(audit::AuditQuery, jobs::JobQuery);
+pub struct RecordQuery(audit::AuditQuery, jobs::JobQuery, models::ModelQuery);
 
 /// What can be done. Every change is written to the audit log in the same transaction.
 #[derive(MergedObject, Default)]
@@ -79,6 +81,7 @@ pub struct Mutation(
     PeopleMutation,
     privacy::PrivacyMutation,
     jobs::JobMutation,
+    models::ModelMutation,
 );
 
 /// What can be done to knowledge.
@@ -96,13 +99,15 @@ pub struct PeopleMutation(
     members::MemberMutation,
 );
 
-/// What can be listened to. Nothing is started by listening, and every stream resumes behind the last event seen.
+/// What can be listened to. Nothing is started by listening, and every stream resumes behind the last event seen; but for
+/// `correctText`, which is kept nowhere and so begins and ends with who listens.
 #[derive(MergedSubscription, Default)]
 pub struct Subscription(
     knowledge::KnowledgeSubscription,
     sources::SourceSubscription,
     chat_events::ChatSubscription,
     inbox::InboxSubscription,
+    corrections::CorrectionSubscription,
 );
 
 /// The schema.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use consigne_assistant::knowledge::sandbox;
+use consigne_assistant::{corrections::leave_no_core, knowledge::sandbox};
 use consigne_gateway::{
     app::Parts,
     commands::{ask, demo, doctor, evaluate, reindex, schema, serve, verify},
@@ -66,6 +66,7 @@ fn main() -> ExitCode {
     if matches!(cli.command, Command::ParseDocument) {
         return sandbox::run_child();
     }
+    leave_no_core();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use consigne_foundation::Result;
 pub use consigne_foundation::plugins::{InstanceDefaults, Registry};
+use consigne_plugin_anthropic::Anthropic;
 use consigne_plugin_email::Email;
 use consigne_plugin_extractive::Extractive;
 use consigne_plugin_fastembed::{Fastembed, FastembedOptions, FastembedReranker};
 use consigne_plugin_flat::{Flat, FlatOptions};
+use consigne_plugin_mistral::Mistral;
 use consigne_plugin_openai::OpenAi;
 use consigne_plugin_qdrant::Qdrant;
 use consigne_plugin_slack::Slack;
@@ -47,6 +49,8 @@ pub fn compiled_in(config: &Config) -> Result<(Vec<Arc<dyn Plugin>>, InstanceDef
         Arc::new(Qdrant::new()),
         Arc::new(Extractive::new()),
         Arc::new(OpenAi::new()),
+        Arc::new(Mistral::new()),
+        Arc::new(Anthropic::new()),
         Arc::new(Website::new(website)),
         Arc::new(Slack::new()),
         Arc::new(Email::new()),

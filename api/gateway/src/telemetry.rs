@@ -22,8 +22,22 @@ pub use self::{
 
 /// Libraries that print values: statements with parameters, requests with their headers, documents with their
 /// arguments.
-const SILENT: [&str; 10] =
-    ["actix_http", "actix_web", "async_graphql", "h2", "hyper", "hyper_util", "reqwest", "rustls", "sea_orm", "sqlx"];
+const SILENT: [&str; 14] = [
+    "actix_http",
+    "actix_server",
+    "actix_web",
+    "actix_ws",
+    "async_graphql",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "mail_parser",
+    "reqwest",
+    "rustls",
+    "sea_orm",
+    "sqlx",
+    "tungstenite",
+];
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

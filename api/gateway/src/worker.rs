@@ -41,6 +41,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
     let answers = AnswerHandler {
         knowledge: knowledge.clone(),
         registry: services.registry.clone(),
+        routes: services.routes.clone(),
         meter: Arc::new(Meter(metrics.clone())),
     };
     let deliveries = DeliverHandler {

@@ -3,8 +3,8 @@
 //! Which server that is, and so who processes the visitor's words and where, is a setting: the plugin's declaration is
 //! made from what the administrator states and says "undeclared" wherever nothing was stated.
 //!
-//! Reading order: [`settings`], `declaration`, `request` (what is sent), `sse` and `reply` (what comes back), `failure`
-//! (what an error becomes), `retry`, `model` (the call from end to end).
+//! Reading order: [`settings`], `declaration`, `request` (what is sent), `model` (the call from end to end). What comes back
+//! is read by [`consigne_sdk::model_server`].
 //!
 //! Invariants, as absences:
 //! - No prompt, answer or key is in an error or a log line; nothing of an error's body is even read.
@@ -13,13 +13,9 @@
 //! - Nothing is repeated once a piece of the answer was handed on.
 
 mod declaration;
-mod failure;
 mod model;
-mod reply;
 mod request;
-mod retry;
 pub mod settings;
-mod sse;
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ use consigne_sdk::{
         Method,
         header::{AUTHORIZATION, HeaderMap},
     },
+    model_server::{Failures, completions, retry},
 };
 use futures::{StreamExt, stream};
 use serde_json::Value;
@@ -14,12 +15,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 use crate::{
-    failure::{check_head, invalid, late},
-    reply,
     request::{self, Task},
-    retry,
     settings::Settings,
 };
+
+const FAILURES: Failures = Failures(crate::ID);
 
 /// A model behind a chat-completions endpoint.
 pub(crate) struct OpenAiModel {
@@ -46,10 +46,10 @@ impl OpenAiModel {
             json: Some(body),
             timeout: self.settings.timeout(),
         });
-        let response = timeout_at(deadline, asked).await.map_err(|_| late())??;
-        check_head(response.status, &response.headers)?;
-        let mut answer = reply::read(response.body, deadline).boxed();
-        let first = answer.next().await.ok_or_else(|| invalid("the answer is empty"))??;
+        let response = timeout_at(deadline, asked).await.map_err(|_| FAILURES.late())??;
+        FAILURES.check_head(response.status, &response.headers)?;
+        let mut answer = completions::read(FAILURES, response.body, deadline).boxed();
+        let first = answer.next().await.ok_or_else(|| FAILURES.invalid("the answer is empty"))??;
         Ok(stream::once(async { Ok(first) }).chain(answer).boxed())
     }
 }
@@ -84,22 +84,6 @@ impl OpenAiModel {
     /// Calls until the first piece of the answer is at hand, or no try is left.
     async fn ask(&self, body: Value) -> Result<ChatStream> {
         let deadline = sleep(self.settings.timeout()).deadline();
-        let mut attempt = 1;
-        loop {
-            let error = match self.attempt(body.clone(), deadline).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            let Some(pause) = retry::pause(attempt, &error, retry::jitter()) else {
-                return Err(error);
-            };
-            let pause = sleep(pause);
-            if pause.deadline() >= deadline {
-                return Err(error);
-            }
-            tracing::debug!(plugin = crate::ID, attempt, kind = ?error.kind, "asking again");
-            pause.await;
-            attempt += 1;
-        }
+        retry::until_it_begins(crate::ID, deadline, || self.attempt(body.clone(), deadline)).await
     }
 }

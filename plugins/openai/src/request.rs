@@ -3,13 +3,13 @@
 //! Source: the published OpenAPI description of OpenAI's `POST /chat/completions`. Only fields that Ollama, vLLM and
 //! llama.cpp know as well are sent to them, and nothing that would tell the operator who asks (`user`, `metadata`).
 
-use consigne_sdk::{PromptMessage, PromptRole};
+use consigne_sdk::{
+    PromptMessage,
+    model_server::completions::{messages, not_in_knowledge},
+};
 use serde_json::{Map, Value, json};
 
 use crate::settings::{Settings, TokenLimitField};
-
-/// The function by which the model says that the knowledge does not answer.
-pub(crate) const NOT_IN_KNOWLEDGE: &str = "not_in_knowledge";
 
 /// What the model may do beside writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,30 +44,6 @@ pub(crate) fn body(settings: &Settings, prompt: &[PromptMessage], max_tokens: u3
         body.insert("store".into(), false.into());
     }
     Value::Object(body)
-}
-
-fn messages(prompt: &[PromptMessage]) -> Value {
-    let messages = prompt.iter().map(|message| {
-        let role = match message.role {
-            PromptRole::System => "system",
-            PromptRole::User => "user",
-            PromptRole::Assistant => "assistant",
-        };
-        json!({ "role": role, "content": message.content })
-    });
-    messages.collect()
-}
-
-fn not_in_knowledge() -> Value {
-    json!({
-        "type": "function",
-        "function": {
-            "name": NOT_IN_KNOWLEDGE,
-            "description": "Call this function, and write no text, when the passages you were given do not contain \
-                            the answer to the question.",
-            "parameters": { "type": "object", "properties": {} },
-        },
-    })
 }
 
 #[cfg(test)]

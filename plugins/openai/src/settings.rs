@@ -5,14 +5,15 @@ use std::time::Duration;
 use consigne_sdk::{
     Result,
     egress::header::HeaderValue,
-    server::{DeclaredSafeguard, SettingsOf},
+    model_server::{Checks, settings::below},
+    server::DeclaredSafeguard,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-const OURS: SettingsOf = SettingsOf(crate::ID);
+const CHECKS: Checks = Checks(crate::ID);
 
 /// Which server answers, how it is asked, and what the administrator declares about it.
 #[derive(Deserialize, JsonSchema)]
@@ -82,6 +83,16 @@ pub struct Settings {
     /// without function calling (vLLM needs `--enable-auto-tool-choice`); every answer is then text.
     #[serde(default = "default_use_tools")]
     pub use_tools: bool,
+
+    /// Price of a million tokens read, in the currency of the workspace's budget.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1_000_000.0))]
+    pub input_price: Option<f64>,
+
+    /// Price of a million tokens written, in the currency of the workspace's budget.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1_000_000.0))]
+    pub output_price: Option<f64>,
 }
 
 /// The two names of one limit. OpenAI renamed it in September 2024.
@@ -108,46 +119,31 @@ impl Settings {
     /// # Errors
     /// `Misconfigured`, with the name of the setting and never its value: it may be the key.
     pub(crate) fn parse(settings: Value) -> Result<Self> {
-        let settings: Self = OURS.read(settings)?;
-        OURS.check_plain_http("baseUrl", &settings.base()?, settings.allow_plain_http)?;
-        if settings.model.trim().is_empty() {
-            return Err(OURS.unusable("model is empty"));
-        }
-        if settings.temperature.is_some_and(|t| !(0.0..=2.0).contains(&t)) {
-            return Err(OURS.unusable("temperature is outside 0 to 2"));
-        }
-        if settings.max_tokens == Some(0) {
-            return Err(OURS.unusable("maxTokens is 0"));
-        }
-        if !(1..=600).contains(&settings.timeout_seconds) {
-            return Err(OURS.unusable("timeoutSeconds is outside 1 to 600"));
-        }
-        OURS.check_region(settings.region.as_deref())?;
+        let settings: Self =
+            serde_json::from_value(settings).map_err(|_| CHECKS.misconfigured("they do not fit the schema"))?;
+        settings.base()?;
+        CHECKS.model(&settings.model)?;
+        CHECKS.temperature(settings.temperature, 2.0)?;
+        CHECKS.max_tokens(settings.max_tokens)?;
+        CHECKS.timeout(settings.timeout_seconds)?;
+        CHECKS.region(settings.region.as_deref())?;
         Ok(settings)
     }
 
     /// The base URL.
     pub(crate) fn base(&self) -> Result<Url> {
-        let url = OURS.address("baseUrl", &self.base_url)?;
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(OURS.unusable("baseUrl has a query or a fragment"));
-        }
-        Ok(url)
+        CHECKS.base(&self.base_url, self.allow_plain_http)
     }
 
     /// Where a chat completion is asked for.
     pub(crate) fn completions_url(&self) -> Result<Url> {
-        let mut url = self.base()?;
-        let path = format!("{}/chat/completions", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-        Ok(url)
+        Ok(below(&self.base()?, "chat/completions"))
     }
 
     /// The `Authorization` header, marked as sensitive so that no HTTP library prints it.
     pub(crate) fn authorization(&self) -> Result<Option<HeaderValue>> {
-        let mut value: Option<HeaderValue> = OURS.key("Bearer ", self.api_key.as_deref())?;
-        value.iter_mut().for_each(|value| value.set_sensitive(true));
-        Ok(value)
+        let key = self.api_key.as_deref().filter(|key| !key.is_empty());
+        key.map(|key| CHECKS.secret_header(&format!("Bearer {key}"))).transpose()
     }
 
     /// The name of the token limit that this server understands.

@@ -99,4 +99,12 @@ pub trait ChatModel: Send + Sync {
     /// # Errors
     /// As [`ChatModel::answer`].
     async fn say(&self, messages: Vec<PromptMessage>, max_tokens: u32) -> Result<Option<String>>;
+
+    /// The models that could be set instead, by name; the one that is set where the other side keeps no list.
+    ///
+    /// # Errors
+    /// As [`ChatModel::answer`].
+    async fn models(&self) -> Result<Vec<String>> {
+        Ok(vec![self.model_name().to_owned()])
+    }
 }

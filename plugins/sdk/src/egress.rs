@@ -32,7 +32,7 @@ use url::{Host, Url};
 
 pub use self::connection::{Duplex, EgressConnection, TlsTerms, Upgradable};
 use self::guard::{Guarded, LookUp, NotPublic};
-use crate::{HostRule, Manifest, PluginError, PluginErrorKind, Result};
+use crate::{HostRule, Manifest, PluginError, PluginErrorKind, Result, model_server::wipe::wipe};
 
 /// Longest silence of the other side inside a body.
 const LONGEST_SILENCE: Duration = Duration::from_secs(120);
@@ -115,15 +115,17 @@ impl Egress {
         named.chain(self.addresses.iter().map(SocketAddr::to_string)).chain(internet).collect()
     }
 
-    /// Sends a request to an allowed host and returns as soon as the response's head is there.
+    /// Sends a request to an allowed host and returns as soon as the response's head is there. The JSON body is overwritten
+    /// once it was handed over.
     ///
     /// # Errors
     /// `HostNotAllowed`; `Unavailable` where no answer came in time.
-    pub async fn send(&self, request: EgressRequest) -> Result<EgressResponse> {
+    pub async fn send(&self, mut request: EgressRequest) -> Result<EgressResponse> {
         self.check(&request.url)?;
         let mut builder = self.client.request(request.method, request.url.clone()).headers(request.headers);
-        if let Some(json) = &request.json {
+        if let Some(json) = &mut request.json {
             builder = builder.json(json);
+            wipe(json);
         }
         let response = match tokio::time::timeout(request.timeout, builder.send()).await {
             Err(_) => return Err(unavailable(self.plugin, &request.url, "no answer in time")),

@@ -7,7 +7,7 @@
 //!
 //! Reading order: [`plugin`], [`manifest`], [`processing`], [`egress`], [`error`], then the capabilities
 //! [`embedder`], [`vector_index`], [`reranker`], [`chat_model`], [`page_fetcher`], [`channel`], [`corrector`]; [`words`] and
-//! [`signed`] are what several of both sides need, [`server`] what plugins do that speak to one.
+//! [`signed`] are what several of both sides need, [`server`] and [`model_server`] what plugins share that speak to one.
 //! Behind the feature `conformance`, for tests: what every index has to do.
 //!
 //! Invariants, as absences:
@@ -25,6 +25,7 @@ pub mod egress;
 pub mod embedder;
 pub mod error;
 pub mod manifest;
+pub mod model_server;
 pub mod page_fetcher;
 pub mod plugin;
 pub mod processing;
@@ -48,7 +49,7 @@ pub use embedder::{EmbedKind, Embedder, EmbeddingModel, Fingerprint};
 pub use error::{PluginError, PluginErrorKind, Result};
 pub use manifest::{CapabilityKind, HostRule, Manifest};
 pub use page_fetcher::{Fetched, Page, PageFetcher, PageRequest};
-pub use plugin::{Capability, Plugin};
+pub use plugin::{Capability, Plugin, Price};
 pub use processing::{DataCategory, Processing, ProcessorRole, Purpose, Region, Retention, Safeguard};
 pub use reranker::Reranker;
 pub use vector_index::{

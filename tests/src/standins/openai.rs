@@ -1,4 +1,5 @@
-//! A strict stand-in for a server that speaks OpenAI's chat-completions protocol, on a free port of this machine.
+//! A strict stand-in for a server that speaks OpenAI's chat-completions protocol, Mistral's, or Anthropic's Messages API
+//! ([`Dialect`]), on a free port of this machine.
 //!
 //! It checks every part of a request as the original does (`rules`), answers what its script says ([`Turn`]), cuts the
 //! answer into pieces of any size, and notices who hangs up. Without a script it is a small deterministic model that
@@ -8,8 +9,12 @@
 //! looks like, and those are what is tested here. It needs no other crate than `tokio` and `serde_json`, and no module
 //! outside its folder, so that a plugin's tests can include it by path.
 
+#[path = "openai/anthropic.rs"]
+mod anthropic;
 #[path = "openai/http.rs"]
 mod http;
+#[path = "openai/mistral.rs"]
+mod mistral;
 #[path = "openai/rules.rs"]
 mod rules;
 #[path = "openai/turns.rs"]
@@ -57,6 +62,18 @@ impl RecordedRequest {
     }
 }
 
+/// Whose server it stands in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// `POST /v1/chat/completions` as OpenAI describes it.
+    #[default]
+    OpenAi,
+    /// The same as Mistral describes it, which knows other fields.
+    Mistral,
+    /// `POST /v1/messages` as Anthropic describes it.
+    Anthropic,
+}
+
 /// The running server. It ends, and every connection with it, when this is dropped.
 pub struct StandIn {
     address: SocketAddr,
@@ -72,6 +89,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    dialect: Dialect,
     key: Option<String>,
     frame: Option<usize>,
     script: VecDeque<Turn>,
@@ -84,9 +102,15 @@ struct State {
 impl StandIn {
     /// Starts on a free port, inside the current tokio runtime.
     pub async fn start() -> Self {
+        Self::start_as(Dialect::OpenAi).await
+    }
+
+    /// Starts as somebody's.
+    pub async fn start_as(dialect: Dialect) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback");
         let address = listener.local_addr().expect("a bound listener has an address");
         let shared = Arc::new(Shared::default());
+        shared.lock().dialect = dialect;
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Self { address, shared, accepting }
     }
@@ -173,9 +197,26 @@ impl Shared {
     fn decide(&self, request: http::Request) -> Reply {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let mut state = self.lock();
-        let reply = match rules::check(&request, &body, state.key.as_deref()) {
-            Err(refusal) => Reply::Refused(refusal),
-            Ok(()) => state.script.pop_front().unwrap_or(Turn::AnswerFromPassages).reply_to(&body),
+        let key = state.key.as_deref();
+        let checked = match state.dialect {
+            Dialect::OpenAi => rules::check(&request, &body, key),
+            Dialect::Mistral => mistral::check(&request, &body, key),
+            Dialect::Anthropic => anthropic::check(&request, &body, key),
+        };
+        let is_list = request.method == "GET";
+        let reply = match (checked, state.dialect) {
+            (Err(refusal), _) => Reply::Refused(refusal),
+            (Ok(()), Dialect::Mistral) if is_list => Reply::ok(mistral::models()),
+            (Ok(()), Dialect::Anthropic) if is_list => Reply::ok(anthropic::models()),
+            (Ok(()), dialect) => {
+                let turn = state.script.pop_front().unwrap_or(Turn::AnswerFromPassages);
+                match dialect {
+                    Dialect::OpenAi => turn.reply_to(&body),
+                    // Mistral knows no `stream_options`: the last chunk always says what was used.
+                    Dialect::Mistral => turn.reply_to(&with_usage(body.clone())),
+                    Dialect::Anthropic => anthropic::reply_to(turn, &body),
+                }
+            }
         };
         let http::Request { method, path, headers, .. } = request;
         state.requests.push(RecordedRequest { method, path, headers, body, status: reply.status() });
@@ -183,6 +224,13 @@ impl Shared {
         self.changed.notify_waiters();
         reply
     }
+}
+
+fn with_usage(mut body: Value) -> Value {
+    if body["stream"] == true {
+        body["stream_options"] = serde_json::json!({ "include_usage": true });
+    }
+    body
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {

@@ -63,6 +63,12 @@ impl Installation {
         }
     }
 
+    /// The same, at the loudest log level.
+    pub fn louder(mut self) -> Self {
+        self.flags.extend(["--log", "trace"].map(str::to_owned));
+        self
+    }
+
     /// Starts the program and waits until it says where it answers.
     pub async fn start(&mut self) -> Result<Program> {
         let log = OpenOptions::new().create(true).append(true).open(self.log())?;

@@ -17,7 +17,7 @@ use consigne_foundation::{
     store::{Store, WorkspaceTx},
     vault::Key,
 };
-use consigne_sdk::{ChatDelta, ChatModel, ChatRequest, ChatStream, Embedder, PromptPassage};
+use consigne_sdk::{ChatDelta, ChatRequest, ChatStream, Embedder, PromptPassage};
 use futures::StreamExt;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,7 @@ use crate::{
             rerank::Look,
         },
     },
+    routes::{self, ChatRoutes, Routes},
 };
 
 pub(crate) const JOB: &str = "answer";
@@ -91,8 +92,10 @@ pub trait AnswerMeter: Send + Sync {
 pub struct AnswerHandler {
     /// Passages come from here.
     pub knowledge: Knowledge,
-    /// Models come from here.
+    /// The embedder comes from here.
     pub registry: Arc<Registry>,
+    /// Models come from here.
+    pub routes: Routes,
     /// Counts.
     pub meter: Arc<dyn AnswerMeter>,
 }
@@ -129,6 +132,8 @@ impl JobHandler for AnswerHandler {
 
     async fn give_up(&self, job: &ClaimedJob, error: &Error) -> Result<()> {
         let code = match error.kind() {
+            ErrorKind::Invalid if error.field() == Some(routes::NOT_ALLOWED) => "TRANSFER_NOT_ALLOWED",
+            ErrorKind::LimitExceeded => "BUDGET_EXHAUSTED",
             ErrorKind::Unavailable | ErrorKind::RateLimited => "TEMPORARILY_UNAVAILABLE",
             ErrorKind::Misconfigured | ErrorKind::Forbidden => "MODEL_MISCONFIGURED",
             _ => "INTERNAL",
@@ -154,12 +159,10 @@ impl AnswerHandler {
             Err(error) => return Err(error),
         };
         let language = language_of(&run.assistant, &run.question);
-        let model =
-            self.registry.chat_model(scope, self.store(), &run.assistant.chat_model).await.map_err(not_in_use)?;
+        let model = self.routes.chat(scope, &run.assistant.chat_models()).await?;
         let asked = Asked { question: &run.question, history: &run.history, language };
-        let (request, excerpts) = self.prepare(scope, &run.assistant, model.as_ref(), asked).await?;
+        let (request, excerpts) = self.prepare(scope, &run.assistant, &model, asked).await?;
         let threshold = request.answer_threshold;
-        let disclosure = self.disclosure(scope, &run.assistant.chat_model, model.model_name()).await?;
         let mut writer = Writer::new(self.store(), scope, &run);
         // Without a passage there is nothing to answer from; no model is asked.
         let text =
@@ -180,7 +183,7 @@ impl AnswerHandler {
             None => Found::Nothing,
         };
         let outcome = after_answer::outcome(found, &run.rules);
-        let done = Done { text: &text, outcome, found, cited: &cited, disclosure: &disclosure };
+        let done = Done { text: &text, outcome, found, cited: &cited, disclosure: &model.disclosure() };
         self.complete(scope, &run, done).await?;
         let since = |at: Timestamp| Duration::from_millis((at.0 - run.row.created_at.0).unsigned_abs());
         self.meter.answered(outcome.name(), first_text.map(since), since(self.store().now()));
@@ -230,7 +233,7 @@ impl AnswerHandler {
         &self,
         scope: &Scope,
         assistant: &Assistant,
-        model: &dyn ChatModel,
+        model: &ChatRoutes,
         asked: Asked<'_>,
     ) -> Result<(ChatRequest, Vec<Excerpt>)> {
         let Asked { question, history, language } = asked;
@@ -290,20 +293,6 @@ impl AnswerHandler {
             .no_answer_text
             .clone()
             .unwrap_or_else(|| phrases::not_in_knowledge(spoken, assistant.offers_person && !hands_over))
-    }
-
-    async fn disclosure(&self, scope: &Scope, plugin: &str, model: &str) -> Result<Disclosure> {
-        let enabled = self.registry.list(scope, self.store()).await?;
-        let served = enabled.into_iter().find(|p| p.manifest.id == plugin).ok_or_else(|| Error::not_found("plugin"))?;
-        let processing = served.processing;
-        Ok(Disclosure {
-            plugin: plugin.to_owned(),
-            model: model.to_owned(),
-            operator: processing.operator,
-            region: processing.region.code(),
-            safeguard: processing.safeguard.code().to_owned(),
-            retention: processing.retention.code(),
-        })
     }
 
     async fn complete(&self, scope: &Scope, run: &AnswerRun, done: Done<'_>) -> Result<()> {
@@ -418,16 +407,6 @@ pub(super) fn language_of(assistant: &Assistant, question: &str) -> Option<&'sta
     language::detect_among(question, &allowed)
 }
 
-/// A model that the workspace does not use is a matter for whoever configured the assistant.
-pub(super) fn not_in_use(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::Disabled => {
-            Error::new(ErrorKind::Misconfigured, "The assistant's chat model is not in use in this workspace.")
-        }
-        _ => error,
-    }
-}
-
 /// Refuses once the visitor is erased, the assistant is paused or a person took the chat.
 async fn require_wanted(tx: &WorkspaceTx, row: &table::Model) -> Result<()> {
     subjects::require_generation(tx, row.subject_id, row.subject_generation).await?;
@@ -503,7 +482,7 @@ impl<'a> Writer<'a> {
     /// All that the model says, or `None` where it finds no answer in the passages. Dropping the stream cancels the call.
     async fn write_all(
         &mut self,
-        call: impl Future<Output = consigne_sdk::Result<ChatStream>>,
+        call: impl Future<Output = Result<ChatStream>>,
         passages: usize,
     ) -> Result<Option<String>> {
         let mut beat = interval(FLUSH_EVERY);

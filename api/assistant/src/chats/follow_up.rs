@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use consigne_sdk::ChatModel;
 use tokio::time::timeout;
 
 use super::prompt::{self, Turn};
+use crate::routes::ChatRoutes;
 
 /// How long a visitor waits for a rewritten question; after it, the search makes do.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,12 +37,7 @@ const POINTERS_OF: &[(&str, &[&str])] =
 const SHORT: usize = 8;
 
 /// The question to search with, made by the model where there is one that writes.
-pub(crate) async fn rewritten(
-    model: &dyn ChatModel,
-    question: &str,
-    language: Option<&str>,
-    history: &[Turn],
-) -> String {
+pub(crate) async fn rewritten(model: &ChatRoutes, question: &str, language: Option<&str>, history: &[Turn]) -> String {
     let earlier = history.last().map(|turn| turn.question.as_str());
     if earlier.is_some() && leans_on_history(question, language) {
         let asked = model.say(prompt::stand_alone(history, question), MOST_TOKENS);

@@ -36,10 +36,9 @@ pub async fn rehearse(
     let turn = |earlier: &Earlier| Turn { question: earlier.question.clone(), answer: Some(earlier.answer.clone()) };
     let history: Vec<Turn> = history[latest..].iter().map(turn).collect();
     let language = answer::language_of(assistant, question);
-    let model = answers.registry.chat_model(scope, answers.store(), &assistant.chat_model).await;
-    let model = model.map_err(answer::not_in_use)?;
+    let model = answers.routes.chat(scope, &assistant.chat_models()).await?;
     let asked = Asked { question, history: &history, language };
-    let (request, excerpts) = answers.prepare(scope, assistant, model.as_ref(), asked).await?;
+    let (request, excerpts) = answers.prepare(scope, assistant, &model, asked).await?;
     if excerpts.is_empty() {
         return Ok(None);
     }

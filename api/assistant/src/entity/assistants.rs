@@ -28,6 +28,7 @@ pub struct Model {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub escalation: Option<String>,
+    pub fallback_models: String,
 }
 
 /// Joined by hand.

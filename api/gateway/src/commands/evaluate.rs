@@ -257,6 +257,7 @@ async fn answerability(
     let answers = AnswerHandler {
         knowledge: services.knowledge.clone(),
         registry: services.registry.clone(),
+        routes: services.routes.clone(),
         meter: Arc::new(Meter(app.metrics.clone())),
     };
     let mut known = assistants::list(scope, &services.store).await?.into_iter();

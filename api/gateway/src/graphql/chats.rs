@@ -227,7 +227,8 @@ pub struct Answer {
     pub status: AnswerStatus,
     /// How it ended.
     pub outcome: Option<AnswerOutcome>,
-    /// Why it failed: `TEMPORARILY_UNAVAILABLE`, `ASSISTANT_PAUSED`, `MODEL_MISCONFIGURED` or `INTERNAL`.
+    /// Why it failed: `TEMPORARILY_UNAVAILABLE`, `ASSISTANT_PAUSED`, `MODEL_MISCONFIGURED`, `TRANSFER_NOT_ALLOWED` (the
+    /// workspace lets no text into the model's region), `BUDGET_EXHAUSTED` or `INTERNAL`.
     pub failure_code: Option<String>,
     /// Whether a person is offered, because the knowledge has no answer.
     pub offers_person: bool,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Result};
-use consigne_assistant::{escalations::inbound::InboundPost, knowledge::Knowledge};
+use consigne_assistant::{
+    corrections::Corrections, escalations::inbound::InboundPost, knowledge::Knowledge, routes::Routes,
+};
 use consigne_foundation::{Permission, Scope, plugins::Registry, privacy::Privacy, store::Store};
 
 use super::error::{self, refuse};
@@ -17,6 +19,10 @@ pub struct Services {
     pub registry: Arc<Registry>,
     /// Documents and search.
     pub knowledge: Knowledge,
+    /// Ways to models.
+    pub routes: Routes,
+    /// Assisted correction.
+    pub corrections: Corrections,
     /// People's rights.
     pub privacy: Privacy,
     /// What comes back through channels.

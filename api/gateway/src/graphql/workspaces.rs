@@ -1,12 +1,16 @@
 //! The workspace and its assistants.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
-use consigne_assistant::assistants;
+use consigne_assistant::{
+    assistants,
+    policy::{self, PolicyChange},
+};
 use consigne_foundation::{Permission, Scope, id::AssistantId, workspaces};
 
 use super::{
     context::ContextExt,
     error::{UserError, look_up, refuse, split},
+    models::ProcessingPolicyInput,
     scalars::DateTime,
 };
 
@@ -48,6 +52,8 @@ pub struct AnswerPolicy {
     pub instructions: String,
     /// The plugin that answers.
     pub chat_model: String,
+    /// The plugins that answer while it is not available, in their order; only where the workspace allows their region.
+    pub fallback_models: Vec<String>,
     /// Passages that an answer may rest on.
     pub passages: i32,
     /// Cosine under which a passage is not taken to answer; the model's calibrated value where null.
@@ -65,6 +71,8 @@ pub struct ConfigureWorkspaceInput {
     pub name: Option<String>,
     /// ISO 639-1 codes, the main one first.
     pub languages: Option<Vec<String>>,
+    /// What it allows with texts; `processingPolicy` shows it.
+    pub processing: Option<ProcessingPolicyInput>,
 }
 
 /// The workspace, or why it was not changed.
@@ -104,6 +112,8 @@ pub struct AnswerPolicyInput {
     pub instructions: Option<String>,
     /// The plugin that answers, such as `extractive` or `openai`.
     pub chat_model: Option<String>,
+    /// The plugins that answer while it is not available, in their order; at most four.
+    pub fallback_models: Option<Vec<String>>,
     /// Passages that an answer may rest on, 1 to 20.
     pub passages: Option<i32>,
     /// Cosine under which a passage is not taken to answer, 0 to 1; null for the model's calibrated value.
@@ -192,7 +202,7 @@ impl WorkspaceMutation {
         Ok(WorkspacePayload { workspace: workspace.map(Workspace::from), user_errors })
     }
 
-    /// Changes name or languages of the workspace.
+    /// Changes the workspace: name, languages, and what it allows with texts.
     async fn configure_workspace(
         &self,
         ctx: &Context<'_>,
@@ -200,7 +210,17 @@ impl WorkspaceMutation {
     ) -> Result<WorkspacePayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let change = workspaces::WorkspaceChange { name: input.name, languages: input.languages };
-        let (workspace, user_errors) = split(workspaces::configure(&scope, ctx.store(), change).await)?;
+        let processing = input.processing.map(PolicyChange::from);
+        let configured = async {
+            // Both are looked at before either is written.
+            processing.as_ref().map_or(Ok(()), policy::check)?;
+            let workspace = workspaces::configure(&scope, ctx.store(), change).await?;
+            if let Some(processing) = processing {
+                policy::configure(&scope, ctx.store(), processing).await?;
+            }
+            Ok(workspace)
+        };
+        let (workspace, user_errors) = split(configured.await)?;
         Ok(WorkspacePayload { workspace: workspace.map(Workspace::from), user_errors })
     }
 
@@ -264,6 +284,7 @@ fn settings_of(
         languages,
         instructions: policy.instructions,
         chat_model: policy.chat_model,
+        fallback_models: policy.fallback_models,
         passages: policy.passages.map(i64::from),
         answer_threshold: policy.answer_threshold.into(),
         no_answer_text: policy.no_answer_text.into(),
@@ -283,6 +304,7 @@ impl AnswerPolicy {
         Self {
             instructions: a.instructions.clone(),
             chat_model: a.chat_model.clone(),
+            fallback_models: a.fallback_models.clone(),
             passages: i32::try_from(a.passages).unwrap_or(i32::MAX),
             answer_threshold: a.answer_threshold,
             no_answer_text: a.no_answer_text.clone(),

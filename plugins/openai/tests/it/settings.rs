@@ -30,7 +30,7 @@ fn the_manifest_names_one_host_and_hides_the_key() {
         assert!(property["description"].is_string(), "{name} has no description");
         assert_eq!(property.get("writeOnly").is_some(), name == "apiKey");
     }
-    assert_eq!(properties.len(), 13);
+    assert_eq!(properties.len(), 15);
 }
 
 #[tokio::test]

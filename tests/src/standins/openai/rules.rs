@@ -13,10 +13,10 @@ pub struct Refusal {
     message: String,
 }
 
-type Checked = Result<(), Refusal>;
+pub type Checked = Result<(), Refusal>;
 
 impl Refusal {
-    fn new(status: u16, param: Option<&str>, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(status: u16, param: Option<&str>, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, param: param.map(str::to_owned), code, message: message.into() }
     }
 
@@ -125,7 +125,7 @@ fn check_message(at: &str, message: &Value) -> Checked {
     }
 }
 
-fn check_tool(at: &str, tool: &Value) -> Checked {
+pub fn check_tool(at: &str, tool: &Value) -> Checked {
     let fields = object(at, tool)?;
     only(at, fields, &["type", "function"])?;
     one_of(&format!("{at}.type"), &tool["type"], &["function"])?;
@@ -140,7 +140,7 @@ fn check_tool(at: &str, tool: &Value) -> Checked {
     typed(&format!("{at}.strict"), function.get("strict").is_none_or(Value::is_boolean))
 }
 
-fn check_chosen(at: &str, value: &Value) -> Checked {
+pub fn check_chosen(at: &str, value: &Value) -> Checked {
     only(at, object(at, value)?, &["type", "function"])?;
     typed(at, value["type"] == "function" && value["function"]["name"].is_string())
 }
@@ -165,7 +165,7 @@ fn check_together(fields: &Map<String, Value>) -> Checked {
     Ok(())
 }
 
-fn each(
+pub fn each(
     at: &str,
     value: &Value,
     many: std::ops::RangeInclusive<usize>,
@@ -175,41 +175,41 @@ fn each(
     items.iter().enumerate().try_for_each(|(index, item)| check(&format!("{at}[{index}]"), item))
 }
 
-fn object<'a>(at: &str, value: &'a Value) -> Result<&'a Map<String, Value>, Refusal> {
+pub fn object<'a>(at: &str, value: &'a Value) -> Result<&'a Map<String, Value>, Refusal> {
     value.as_object().ok_or_else(|| invalid(at))
 }
 
-fn only(at: &str, fields: &Map<String, Value>, known: &[&str]) -> Checked {
+pub fn only(at: &str, fields: &Map<String, Value>, known: &[&str]) -> Checked {
     match fields.keys().find(|name| !known.contains(&name.as_str())) {
         Some(name) => Err(unknown(&format!("{at}.{name}"))),
         None => Ok(()),
     }
 }
 
-fn number(at: &str, value: &Value, least: f64, most: f64) -> Checked {
+pub fn number(at: &str, value: &Value, least: f64, most: f64) -> Checked {
     typed(at, value.as_f64().is_some_and(|number| (least..=most).contains(&number)))
 }
 
-fn integer(at: &str, value: &Value, least: i64, most: i64) -> Checked {
+pub fn integer(at: &str, value: &Value, least: i64, most: i64) -> Checked {
     typed(at, value.as_i64().is_some_and(|number| (least..=most).contains(&number)))
 }
 
-fn one_of(at: &str, value: &Value, known: &[&str]) -> Checked {
+pub fn one_of(at: &str, value: &Value, known: &[&str]) -> Checked {
     typed(at, value.as_str().is_some_and(|text| known.contains(&text)))
 }
 
-fn typed(at: &str, is_right: bool) -> Checked {
+pub fn typed(at: &str, is_right: bool) -> Checked {
     if is_right { Ok(()) } else { Err(invalid(at)) }
 }
 
-fn missing(at: &str) -> Refusal {
+pub fn missing(at: &str) -> Refusal {
     Refusal::new(400, Some(at), "missing_required_parameter", format!("Missing required parameter: '{at}'."))
 }
 
-fn unknown(at: &str) -> Refusal {
+pub fn unknown(at: &str) -> Refusal {
     Refusal::new(400, Some(at), "unknown_parameter", format!("Unknown parameter: '{at}'."))
 }
 
-fn invalid(at: &str) -> Refusal {
+pub fn invalid(at: &str) -> Refusal {
     Refusal::new(400, Some(at), "invalid_value", format!("Invalid type or value for '{at}'."))
 }

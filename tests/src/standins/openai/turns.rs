@@ -36,6 +36,9 @@ pub enum Turn {
     ErrorAfter(Vec<String>),
     /// Sends these bytes as the stream.
     Raw(Vec<u8>),
+    /// Answers with the last message, each first text replaced by the second, a few signs at a time. Asked for JSON under a
+    /// schema, it gives as many reasons as the schema wants.
+    Edit(Vec<(String, String)>),
 }
 
 /// What goes over the wire.
@@ -58,6 +61,11 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// A whole body.
+    pub fn ok(body: Value) -> Self {
+        Self::Json { status: 200, retry_after: None, body }
+    }
+
     /// The status to record.
     pub fn status(&self) -> u16 {
         match self {
@@ -112,6 +120,10 @@ impl Turn {
                 cut_short(body, &pieces, Some(event(&error)))
             }
             Turn::Raw(bytes) => Reply::Stream(vec![Step::Bytes(bytes)]),
+            Turn::Edit(_) if body["response_format"]["type"] == "json_schema" => {
+                complete(body, &[reasons(body)], None, "stop", None)
+            }
+            Turn::Edit(changes) => complete(body, &edited(body, &changes), None, "stop", None),
         }
     }
 }
@@ -196,6 +208,19 @@ fn offered_function(body: &Value) -> Option<&str> {
     body["tools"][0]["function"]["name"].as_str()
 }
 
+fn edited(body: &Value, changes: &[(String, String)]) -> Vec<String> {
+    let text = contents(body).last().copied().unwrap_or_default().to_owned();
+    let text = changes.iter().fold(text, |text, (from, to)| text.replace(from, to));
+    let signs: Vec<char> = text.chars().collect();
+    signs.chunks(5).map(|piece| piece.iter().collect()).collect()
+}
+
+fn reasons(body: &Value) -> String {
+    let count = body["response_format"]["json_schema"]["schema"]["properties"]["reasons"]["minItems"].as_u64();
+    let reasons: Vec<String> = (1..=count.unwrap_or(0)).map(|number| format!("Reason {number}.")).collect();
+    json!({ "reasons": reasons, "feedback": "Read it aloud once." }).to_string()
+}
+
 /// Words stand in for tokens.
 fn usage(body: &Value, pieces: &[String]) -> Value {
     let read: usize = contents(body).iter().map(|text| text.split_whitespace().count()).sum();
@@ -216,14 +241,17 @@ fn quoted_prompt(body: &Value) -> String {
 /// The first line of text that belongs to passage 1: what follows `[1]` on its line is taken for the title if more text
 /// comes below.
 fn first_passage(body: &Value) -> Option<String> {
-    contents(body).iter().find_map(|text| {
-        let mut lines = text.lines().map(str::trim).skip_while(|line| !line.starts_with("[1]"));
-        let title = lines.next()?.trim_start_matches("[1]").trim();
-        let below = lines.find(|line| !line.is_empty()).filter(|line| !line.starts_with('['));
-        Some(below.unwrap_or(title).to_owned()).filter(|line| !line.is_empty())
-    })
+    contents(body).into_iter().find_map(|text| first_passage_of(Some(text)))
 }
 
-fn words(text: &str) -> Vec<String> {
+/// The same in one text.
+pub fn first_passage_of(text: Option<&str>) -> Option<String> {
+    let mut lines = text?.lines().map(str::trim).skip_while(|line| !line.starts_with("[1]"));
+    let title = lines.next()?.trim_start_matches("[1]").trim();
+    let below = lines.find(|line| !line.is_empty()).filter(|line| !line.starts_with('['));
+    Some(below.unwrap_or(title).to_owned()).filter(|line| !line.is_empty())
+}
+
+pub fn words(text: &str) -> Vec<String> {
     text.split_inclusive(' ').map(str::to_owned).collect()
 }

@@ -5,7 +5,7 @@
 //! longest length, and reading is linear in it) and of two habits of real servers: llama.cpp wrote errors into a field
 //! `error` until September 2025, and some servers end without the blank line.
 
-use consigne_sdk::{PluginError, PluginErrorKind, Result};
+use crate::{PluginError, PluginErrorKind, Result};
 
 /// Longest line: about a thousand times a usual one.
 const MAX_LINE: usize = 1024 * 1024;
@@ -15,7 +15,7 @@ const MAX_STREAM: usize = 16 * 1024 * 1024;
 
 /// What arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Event {
+pub enum Event {
     /// The data of an event, its lines joined.
     Data(String),
     /// An event marked as an error, with its data.
@@ -23,8 +23,8 @@ pub(crate) enum Event {
 }
 
 /// Reads events. Feed it the pieces in order, then call [`Parser::finish`].
-#[derive(Default)]
-pub(crate) struct Parser {
+pub struct Parser {
+    plugin: &'static str,
     line: Vec<u8>,
     after_cr: bool,
     first_line_seen: bool,
@@ -34,14 +34,27 @@ pub(crate) struct Parser {
 }
 
 impl Parser {
+    /// Nothing was read yet. `plugin` is named in errors.
+    pub fn new(plugin: &'static str) -> Self {
+        Self {
+            plugin,
+            line: Vec::new(),
+            after_cr: false,
+            first_line_seen: false,
+            data: None,
+            is_error: false,
+            total: 0,
+        }
+    }
+
     /// The events that `piece` completes.
     ///
     /// # Errors
     /// `InvalidResponse` where a bound is passed.
-    pub(crate) fn feed(&mut self, piece: &[u8]) -> Result<Vec<Event>> {
+    pub fn feed(&mut self, piece: &[u8]) -> Result<Vec<Event>> {
         self.total = self.total.saturating_add(piece.len());
         if self.total > MAX_STREAM {
-            return Err(too_long("the stream"));
+            return Err(self.too_long("the stream"));
         }
         let mut events = Vec::new();
         let mut rest = piece;
@@ -64,7 +77,7 @@ impl Parser {
 
     /// The event that was begun when the stream ended. The standard drops it; servers that forget the last line's end
     /// mean it.
-    pub(crate) fn finish(&mut self) -> Vec<Event> {
+    pub fn finish(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
         if !self.line.is_empty() {
             events.extend(self.end_line());
@@ -75,7 +88,7 @@ impl Parser {
 
     fn extend_line(&mut self, bytes: &[u8]) -> Result<()> {
         if self.line.len() + bytes.len() > MAX_LINE {
-            return Err(too_long("a line"));
+            return Err(self.too_long("a line"));
         }
         self.line.extend_from_slice(bytes);
         Ok(())
@@ -120,10 +133,11 @@ impl Parser {
         let data = self.data.take()?;
         Some(if is_error { Event::Error(data) } else { Event::Data(data) })
     }
-}
 
-fn too_long(what: &str) -> PluginError {
-    PluginError::new(PluginErrorKind::InvalidResponse, format!("{}: {what} is longer than an answer can be", crate::ID))
+    fn too_long(&self, what: &str) -> PluginError {
+        let message = format!("{}: {what} is longer than an answer can be", self.plugin);
+        PluginError::new(PluginErrorKind::InvalidResponse, message)
+    }
 }
 
 #[cfg(test)]
@@ -131,7 +145,7 @@ mod tests {
     use super::*;
 
     fn read(pieces: &[&[u8]]) -> Vec<Event> {
-        let mut parser = Parser::default();
+        let mut parser = Parser::new("test");
         let mut events = Vec::new();
         for piece in pieces {
             events.extend(parser.feed(piece).expect("within bounds"));
@@ -173,14 +187,14 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_refused() {
-        let mut parser = Parser::default();
+        let mut parser = Parser::new("test");
         parser.feed(&vec![b'a'; MAX_LINE]).expect("a longest line");
         assert_eq!(parser.feed(b"a").expect_err("one more").kind, PluginErrorKind::InvalidResponse);
     }
 
     #[test]
     fn many_data_lines_do_not_outgrow_the_stream_bound() {
-        let mut parser = Parser::default();
+        let mut parser = Parser::new("test");
         let piece = b"data: 0123456789\n".repeat(4096);
         let refused = (0..=MAX_STREAM / piece.len()).find_map(|_| parser.feed(&piece).err());
         assert_eq!(refused.expect("a bound").kind, PluginErrorKind::InvalidResponse);

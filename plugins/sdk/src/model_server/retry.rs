@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use consigne_sdk::{PluginError, PluginErrorKind};
+use tokio::time::{Instant, sleep};
+
+use crate::{PluginError, PluginErrorKind, Result};
 
 /// Calls in all.
 const ATTEMPTS: u32 = 3;
@@ -17,9 +19,37 @@ const FIRST_PAUSE: Duration = Duration::from_millis(400);
 /// Longest wait on behalf of a server while somebody waits for the answer. A longer one is handed to the host.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
+/// Calls `attempt` until it succeeds, or no try is left, or the next would begin past `deadline`.
+///
+/// # Errors
+/// The last attempt's.
+pub async fn until_it_begins<T, F: Future<Output = Result<T>>>(
+    plugin: &'static str,
+    deadline: Instant,
+    attempt: impl Fn() -> F,
+) -> Result<T> {
+    let mut count = 1;
+    loop {
+        let error = match attempt().await {
+            Ok(begun) => return Ok(begun),
+            Err(error) => error,
+        };
+        let Some(pause) = pause(count, &error, jitter()) else {
+            return Err(error);
+        };
+        let pause = sleep(pause);
+        if pause.deadline() >= deadline {
+            return Err(error);
+        }
+        tracing::debug!(plugin, attempt = count, kind = ?error.kind, "asking again");
+        pause.await;
+        count += 1;
+    }
+}
+
 /// How long to wait after attempt number `attempt` (from 1) failed with `error`; `None` gives up. `jitter` is between
 /// 0 and 1 and spreads clients that failed together.
-pub(crate) fn pause(attempt: u32, error: &PluginError, jitter: f64) -> Option<Duration> {
+fn pause(attempt: u32, error: &PluginError, jitter: f64) -> Option<Duration> {
     if attempt >= ATTEMPTS {
         return None;
     }
@@ -35,7 +65,7 @@ pub(crate) fn pause(attempt: u32, error: &PluginError, jitter: f64) -> Option<Du
 
 /// A number between 0 and 1 from the standard library's randomly keyed hasher: good enough to spread retries, and for
 /// nothing else.
-pub(crate) fn jitter() -> f64 {
+fn jitter() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     (random >> 11) as f64 / (1u64 << 53) as f64
 }
