@@ -19,7 +19,7 @@ use sea_orm::{
 
 use uuid::Uuid;
 
-use super::{search::sync::open_terms, terms::PassageTerms};
+use super::{search::points::open_terms, terms::PassageTerms};
 use crate::entity::{lexicon as table, passages};
 
 /// Passages read in one step.

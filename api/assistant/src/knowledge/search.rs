@@ -13,6 +13,7 @@
 //! [`excerpts`] (passages that go together).
 
 pub mod excerpts;
+pub(crate) mod points;
 pub mod rerank;
 pub(crate) mod sync;
 
@@ -32,9 +33,12 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 pub use self::sync::{Reconciled, reconcile, sync};
-pub(crate) use self::sync::{
-    compare_counts, compare_ids, count_orphans, is_index_away, place, purge, put_ahead, remove_document,
-    remove_orphans, take_away, write_ahead,
+pub(crate) use self::{
+    points::place,
+    sync::{
+        compare_counts, compare_ids, count_orphans, is_index_away, purge, put_ahead, remove_document, remove_orphans,
+        take_away, write_ahead,
+    },
 };
 use super::{
     Knowledge,
@@ -291,13 +295,13 @@ impl<'a> Asked<'a> {
             Ranking::Meaning => cosine + own,
             Ranking::Words => words,
         };
-        let headings = key.open_text(&sync::place(&row, "headings_sealed"), &row.headings_sealed)?;
+        let headings = key.open_text(&points::place(&row, "headings_sealed"), &row.headings_sealed)?;
         Ok(Found {
             passage: row.id,
             document: row.document_id,
             title,
             headings: headings.lines().map(str::to_owned).collect(),
-            text: key.open_text(&sync::place(&row, "text_sealed"), &row.text_sealed)?,
+            text: key.open_text(&points::place(&row, "text_sealed"), &row.text_sealed)?,
             page: row.page,
             language: row.language,
             ordinal: row.ordinal,
@@ -310,7 +314,7 @@ impl<'a> Asked<'a> {
 
     fn words_of(&self, key: &Key, row: &table::Model) -> Result<f32> {
         let weights: HashMap<u32, f32> =
-            sync::open_terms(key, row)?.weighed().into_iter().map(|term| (term.number, term.weight)).collect();
+            points::open_terms(key, row)?.weighed().into_iter().map(|term| (term.number, term.weight)).collect();
         let shared = self.terms.iter().filter_map(|term| Some(term.weight * weights.get(&term.number)?));
         Ok(shared.sum())
     }
@@ -331,7 +335,7 @@ fn filter_of(filter: KnowledgeFilter, numbers: &TermNumbers) -> Filter {
         sources: filter.sources,
         not_sources: Vec::new(),
         languages: filter.languages,
-        tags: filter.tags.iter().map(|tag| sync::tag_number(numbers, tag)).collect(),
+        tags: filter.tags.iter().map(|tag| points::tag_number(numbers, tag)).collect(),
         from: filter.from.map(|at| at.0),
         until: filter.until.map(|at| at.0),
     }
