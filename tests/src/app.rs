@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -88,14 +88,25 @@ impl TestApp {
         Self::start_among(flags, &|_, _| ()).await
     }
 
+    /// The same, at the time that it is for everybody else: what others sign bears their time.
+    #[expect(clippy::disallowed_methods, reason = "somebody else's clock is what the product's is set by")]
+    pub async fn start_now(flags: &[&str]) -> Result<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        Self::start_at(Timestamp(now.try_into()?), flags, &|_, _| ()).await
+    }
+
     /// The same, among other plugins, or with another choice of them.
     pub async fn start_among(flags: &[&str], furnish: Furnish<'_>) -> Result<Self> {
+        Self::start_at(BEGINNING, flags, furnish).await
+    }
+
+    async fn start_at(beginning: Timestamp, flags: &[&str], furnish: Furnish<'_>) -> Result<Self> {
         Log::get();
         let folder = tempfile::tempdir()?;
         let database = Database::fresh(folder.path()).await?;
         let flags = all_flags(folder.path(), &database, flags)?;
         let config = config(&flags)?;
-        let clock = Clock::fixed(BEGINNING);
+        let clock = Clock::fixed(beginning);
         let (recorder, second) = (Recorder::new("recorder"), Recorder::new("second"));
         let channels = [recorder.clone(), second.clone()];
         let app = build(config, clock.clone(), &channels, furnish).await?;

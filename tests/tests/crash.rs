@@ -8,7 +8,7 @@
 //! $ CONSIGNE_KILLS=50 cargo test -p consigne-tests crash:: -- --nocapture
 //! ```
 
-mod files;
+pub mod files;
 pub mod program;
 mod verdict;
 mod work;
@@ -51,12 +51,12 @@ const PATIENCE: Duration = Duration::from_secs(240);
 const PATIENCE_FOR_A_KILL: Duration = Duration::from_secs(3);
 
 #[expect(clippy::disallowed_methods, reason = "the environment says how long this test takes")]
-fn number(name: &str) -> Option<u64> {
+pub fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
 #[expect(clippy::disallowed_methods, reason = "what a person waits for is measured, not what the product's clock says")]
-fn stopwatch() -> Instant {
+pub fn stopwatch() -> Instant {
     Instant::now()
 }
 

@@ -84,6 +84,8 @@ struct State {
     refused: Vec<String>,
     last: u128,
     events: u64,
+    holds_the_next: bool,
+    held: usize,
 }
 
 impl Slack {
@@ -114,6 +116,16 @@ impl Slack {
     /// Adds turns: each call takes the next one. After the last one, and without any, all goes well.
     pub fn script(&self, turns: impl IntoIterator<Item = Turn>) {
         self.shared.lock().script.extend(turns);
+    }
+
+    /// Takes the next message and never says so, where this is set: whoever posts it can be killed in the meantime.
+    pub fn hold_the_next(&self, is_held: bool) {
+        self.shared.lock().holds_the_next = is_held;
+    }
+
+    /// How many messages were taken without a word of it.
+    pub fn held(&self) -> usize {
+        self.shared.lock().held
     }
 
     /// The messages of the channel, oldest first.
@@ -169,6 +181,16 @@ impl State {
         let post = Post { ts, thread, arguments };
         self.posts.push(post.clone());
         post
+    }
+
+    /// Whether this call, which was done, gets no answer.
+    fn holds(&mut self, request: &http::Request) -> bool {
+        let holds = self.holds_the_next && request.path.ends_with("/chat.postMessage");
+        if holds {
+            self.holds_the_next = false;
+            self.held += 1;
+        }
+        holds
     }
 
     /// What a call answers, and does.
@@ -249,6 +271,9 @@ async fn serve(socket: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
                 let answer = shared.lock().call(&request);
                 if matches!(turn, Turn::DoAndHangUp) {
                     return Ok(());
+                }
+                if answer.is_ok() && shared.lock().holds(&request) {
+                    std::future::pending::<()>().await;
                 }
                 let answer = answer.unwrap_or_else(|code| {
                     shared.lock().refused.push(code.clone());

@@ -68,6 +68,8 @@ struct State {
     taken: Vec<Delivered>,
     refused: Vec<String>,
     connections: usize,
+    holds_the_next: bool,
+    held: usize,
 }
 
 impl Receiver {
@@ -94,6 +96,16 @@ impl Receiver {
     /// Adds answers: each request that verifies takes the next one. After the last one, and without any, 204.
     pub fn script(&self, answers: impl IntoIterator<Item = Answer>) {
         self.shared.lock().script.extend(answers);
+    }
+
+    /// Takes the next request and never says so, where this is set: whoever sends it can be killed in the meantime.
+    pub fn hold_the_next(&self, is_held: bool) {
+        self.shared.lock().holds_the_next = is_held;
+    }
+
+    /// How many requests were taken without a word of it.
+    pub fn held(&self) -> usize {
+        self.shared.lock().held
     }
 
     /// What verified so far, repetitions included.
@@ -133,6 +145,18 @@ impl Shared {
     }
 }
 
+impl State {
+    /// Whether this request, which is then taken, gets no answer.
+    fn holds(&mut self, delivered: &Delivered) -> bool {
+        let holds = std::mem::take(&mut self.holds_the_next);
+        if holds {
+            self.taken.push(delivered.clone());
+            self.held += 1;
+        }
+        holds
+    }
+}
+
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((socket, _)) = listener.accept().await {
         shared.lock().connections += 1;
@@ -151,6 +175,7 @@ async fn serve(socket: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
                 shared.lock().refused.push(why.to_owned());
                 (400, String::new())
             }
+            Ok(delivered) if shared.lock().holds(&delivered) => std::future::pending().await,
             Ok(delivered) => {
                 let answer = shared.lock().script.pop_front().unwrap_or(Answer::Status(204, String::new()));
                 match answer {

@@ -64,8 +64,13 @@ impl Installation {
     }
 
     /// The same, at the loudest log level.
-    pub fn louder(mut self) -> Self {
-        self.flags.extend(["--log", "trace"].map(str::to_owned));
+    pub fn louder(self) -> Self {
+        self.under(&["--log", "trace"])
+    }
+
+    /// The same, under these flags too.
+    pub fn under(mut self, flags: &[&str]) -> Self {
+        self.flags.extend(flags.iter().map(|&flag| flag.to_owned()));
         self
     }
 

@@ -9,7 +9,7 @@ use consigne_foundation::{
     store::{Store, WorkspaceTx},
 };
 use consigne_sdk::{Action, EscalationState, Inbound, InboundRequest, ReplyTo};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, sea_query::OnConflict};
 use tokio::time::timeout;
 
 use super::{
@@ -24,6 +24,9 @@ use crate::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For so long the other side comes again with what was not taken; a channel that is down longer does not have
+/// everything refused that is said in other threads.
+const RETRIED_FOR: Duration = Duration::from_secs(10 * 60);
 /// What an event's id may hold.
 const LONGEST_ID: usize = 200;
 /// What somebody may be called on the other side.
@@ -78,6 +81,9 @@ fn refused() -> Error {
 }
 
 /// Takes in one event, in the transaction that remembers it. Says what became of it: `taken`, `repeated` or `unknown`.
+///
+/// # Errors
+/// `Unavailable` where it may belong to a thread that is not known yet: nothing is remembered.
 pub(super) async fn take_in(scope: &Scope, tx: &WorkspaceTx, plugin: &str, event: Inbound) -> Result<&'static str> {
     if event.id.is_empty() || event.id.len() > LONGEST_ID {
         tracing::warn!(plugin, "a channel gave an event without an id that can be kept");
@@ -86,7 +92,14 @@ pub(super) async fn take_in(scope: &Scope, tx: &WorkspaceTx, plugin: &str, event
     if !remember(tx, plugin, &event.id).await? {
         return Ok("repeated");
     }
-    let Some(escalation) = escalation_of(tx, plugin, &event.of).await? else { return Ok("unknown") };
+    let Some(escalation) = escalation_of(tx, plugin, &event.of).await? else {
+        return match event.of {
+            ReplyTo::Thread(_) if may_be_threaded_soon(tx, plugin).await? => {
+                Err(Error::new(ErrorKind::Unavailable, "The thread is not known yet."))
+            }
+            _ => Ok("unknown"),
+        };
+    };
     let chat = state::hold(tx, escalation.chat_id).await?;
     let held = match Held::of(tx, chat).await {
         // Nothing is added about somebody who is being erased.
@@ -186,6 +199,23 @@ async fn escalation_of(tx: &WorkspaceTx, plugin: &str, of: &ReplyTo) -> Result<O
     let told =
         outbox::of_channel(tx, found.id, plugin).filter(delivery_table::Column::Attempts.gt(0)).one(tx.db()).await?;
     Ok(told.map(|_| found))
+}
+
+/// Whether an escalation's thread may exist on the other side and is not known here: its opening was sent, and the answer
+/// did not come yet, or never. Whoever writes into it already is to come again.
+async fn may_be_threaded_soon(tx: &WorkspaceTx, plugin: &str) -> Result<bool> {
+    use delivery_table::Column::{AttemptBeganAt, HappenedAt, Kind, MayHaveBeenSent, PluginId, State, WorkspaceId};
+    let recently = tx.store().now().minus(RETRIED_FOR);
+    let lost = Condition::all().add(MayHaveBeenSent.eq(true)).add(HappenedAt.gt(recently));
+    let row = delivery_table::Entity::find()
+        .filter(WorkspaceId.eq(tx.workspace()))
+        .filter(PluginId.eq(plugin))
+        .filter(Kind.eq(outbox::kind::OPENED))
+        .filter(State.eq(outbox::state::PENDING))
+        .filter(Condition::any().add(AttemptBeganAt.is_not_null()).add(lost))
+        .one(tx.db())
+        .await?;
+    Ok(row.is_some())
 }
 
 /// Clean, not empty, and not too long.

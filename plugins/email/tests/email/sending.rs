@@ -178,6 +178,23 @@ async fn a_mail_whose_acceptance_was_lost_comes_again_under_the_same_id() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_busy_or_never_answers_is_asked_again() {
+    let Some(server) = Smtp::start(SmtpMode::Plain, None).await.expect("it starts") else { return };
+    let channel = open(with(settings(&server.url()), json!({ "username": null }))).await.expect("usable settings");
+    let line = delivery("d_1", None, opened(None, Vec::new()));
+    server.be_busy(true).expect("it is told");
+    let busy = channel.deliver(line.clone()).await.expect_err("it takes nothing now");
+    assert_eq!((busy.kind, server.arrived().expect("mails").len()), (PluginErrorKind::Unavailable, 0));
+    server.be_busy(false).expect("it is told");
+    server.hold_the_next(true).expect("it is told");
+    let dies = tokio::time::timeout(std::time::Duration::from_secs(2), channel.deliver(line.clone()));
+    dies.await.expect_err("the answer is held back");
+    assert_eq!((server.held().expect("mails"), server.arrived().expect("mails").len()), (1, 1));
+    channel.deliver(Delivery { attempt: 2, may_have_been_sent: true, ..line }).await.expect("it is sent");
+    assert_eq!((server.held().expect("mails"), server.arrived().expect("mails").len()), (1, 2));
+}
+
+#[tokio::test]
 async fn a_mail_is_signed_for_the_domain_that_it_comes_from() {
     let Some(server) = Smtp::start(SmtpMode::Plain, None).await.expect("it starts") else { return };
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key");

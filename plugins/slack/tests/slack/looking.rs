@@ -1,5 +1,7 @@
 //! An attempt that may have got through is looked for before it is repeated.
 
+use std::time::Duration;
+
 use consigne_sdk::{Delivery, Notice, PluginErrorKind};
 
 use crate::{
@@ -34,6 +36,19 @@ async fn what_was_posted_before_the_answer_was_lost_is_found_in_the_channel_and_
         calls,
         ["chat.postMessage", "conversations.history", "chat.postMessage", "conversations.replies"].map(str::to_owned)
     );
+}
+
+#[tokio::test]
+async fn what_was_posted_by_somebody_who_died_before_the_answer_is_found() {
+    let slack = Slack::start().await;
+    let channel = open(slack.settings()).await.expect("usable settings");
+    slack.hold_the_next(true);
+    let first = delivery("d_1", None, opened(Vec::new()));
+    let dies = tokio::time::timeout(Duration::from_secs(1), channel.deliver(first.clone()));
+    dies.await.expect_err("the answer is held back");
+    assert_eq!((slack.held(), slack.seen("d_1")), (1, 1));
+    channel.deliver(again(first)).await.expect("it is found");
+    assert_eq!((slack.held(), slack.seen("d_1")), (1, 1));
 }
 
 #[tokio::test]

@@ -94,6 +94,20 @@ async fn a_repetition_has_the_same_id_and_a_signature_of_its_own_time() {
 }
 
 #[tokio::test]
+async fn what_was_sent_by_somebody_who_died_before_the_answer_comes_again_under_its_id() {
+    let receiver = Receiver::start(SECRET).await;
+    let channel = to(&receiver.url(), receiver.address()).await;
+    receiver.hold_the_next(true);
+    let dies = tokio::time::timeout(Duration::from_secs(1), channel.deliver(delivery("d_1", Notice::Test)));
+    dies.await.expect_err("the answer is held back");
+    assert_eq!((receiver.held(), receiver.taken().len()), (1, 1));
+    let mut again = delivery("d_1", Notice::Test);
+    (again.attempt, again.may_have_been_sent) = (2, true);
+    channel.deliver(again).await.expect("it arrives");
+    assert_eq!(receiver.once().into_iter().collect::<Vec<_>>(), [("d_1".to_owned(), 2)]);
+}
+
+#[tokio::test]
 async fn an_answer_says_what_becomes_of_a_delivery() {
     let receiver = Receiver::start(SECRET).await;
     let channel = to(&receiver.url(), receiver.address()).await;

@@ -1,8 +1,9 @@
 """A mail server for one test: takes mails, and keeps each as a file with its envelope.
 
 It is told how it is reached (plain, starttls or tls), who may sign in, and the folder to write to. Its port is the first
-line that it prints. A recipient called `nobody` is unknown, one called `later` is not taken now; a file `hang-up` in the
-folder makes it take the next mail and hang up before it says so.
+line that it prints. A recipient called `nobody` is unknown, one called `later` is not taken now, and nobody is while a
+file `busy` is in the folder. A file `hang-up` makes it take the next mail and hang up before it says so, a file `hold`
+makes it take the next mail and never say so.
 """
 
 import argparse
@@ -24,7 +25,7 @@ class Keeper:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("nobody@"):
             return "550 5.1.1 nobody is called that"
-        if address.startswith("later@"):
+        if address.startswith("later@") or (self.folder / "busy").exists():
             return "451 4.3.0 not now"
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -45,6 +46,10 @@ class Keeper:
         if hang_up.exists():
             hang_up.unlink()
             server.transport.abort()
+        hold = self.folder / "hold"
+        if hold.exists():
+            hold.rename(self.folder / f"{self.count:06}.held")
+            await asyncio.sleep(3600)
         return "250 taken"
 
 

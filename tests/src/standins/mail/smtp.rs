@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Error, Result, Write},
+    io::{Error, ErrorKind, Result, Write},
     path::{Path, PathBuf},
     process::{Command as Blocking, Stdio},
 };
@@ -133,14 +133,39 @@ impl Smtp {
         std::fs::write(self.folder.path().join("hang-up"), "")
     }
 
+    /// Takes the next mail and never says so, where this is set: whoever sends it can be killed in the meantime.
+    pub fn hold_the_next(&self, is_held: bool) -> Result<()> {
+        let file = self.folder.path().join("hold");
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        if is_held { std::fs::write(file, "") } else { Ok(()) }
+    }
+
+    /// How many mails were taken without a word of it.
+    pub fn held(&self) -> Result<usize> {
+        Ok(self.files("held")?.len())
+    }
+
+    /// Takes no mail now, or takes mails again.
+    pub fn be_busy(&self, is_busy: bool) -> Result<()> {
+        let file = self.folder.path().join("busy");
+        if is_busy { std::fs::write(file, "") } else { std::fs::remove_file(file) }
+    }
+
     /// What was taken, in order.
     pub fn arrived(&self) -> Result<Vec<Arrived>> {
+        self.files("json")?.iter().map(|path| read(path)).collect()
+    }
+
+    fn files(&self, ending: &str) -> Result<Vec<PathBuf>> {
         let mut files: Vec<PathBuf> = std::fs::read_dir(self.folder.path())?
             .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+            .filter(|path| path.extension().is_some_and(|found| found == ending))
             .collect();
         files.sort();
-        files.iter().map(|path| read(path)).collect()
+        Ok(files)
     }
 
     /// Stops it.
