@@ -80,6 +80,11 @@ impl OtherSide {
         Ok([self.slack.posts().len(), self.smtp.arrived()?.len(), self.receiver.taken().len()])
     }
 
+    /// How many answers are held back: by Slack, by the mail server, by the webhook's receiver.
+    fn held(&self) -> Result<[usize; 3]> {
+        Ok([self.slack.held(), self.smtp.held()?, self.receiver.held()])
+    }
+
     /// Nobody was asked for anything that they do not understand.
     fn assert_content(&self) -> Result<()> {
         let refused = [self.slack.refused(), self.receiver.refused()].concat();

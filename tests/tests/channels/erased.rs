@@ -55,13 +55,13 @@ async fn nothing_is_told_again_where_the_process_died_before_it_heard() -> Resul
     let app = other.app().await?;
     let canary = Canary::new();
     let desk = Desk::ask(&app, &other, None, &format!("Who is the chess champion {canary}?")).await?;
-    // One after the other: a job that waits keeps the next from being run here.
     other.slack.hold_the_next(true);
-    app.run_jobs_until(|| other.slack.held() == 1).await?;
     other.smtp.hold_the_next(true)?;
-    app.run_jobs_until(|| other.smtp.held().is_ok_and(|held| held == 1)).await?;
     other.receiver.hold_the_next(true);
-    app.run_jobs_until(|| other.receiver.held() == 1).await?;
+    // In whatever order: a job that waits keeps the next from being run here.
+    for count in 1..=3 {
+        app.run_jobs_until(|| other.held().is_ok_and(|held| held.iter().sum::<usize>() == count)).await?;
+    }
     assert_eq!((other.counts()?, desk.owner.deliveries("PENDING").await?.len()), ([1, 1, 1], 3));
     app.assert_absent(&canary).await?;
     erased(&app, &other, &desk, &canary).await
