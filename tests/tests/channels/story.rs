@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use consigne_tests::{
     app::TestApp,
+    source,
     standins::{mail::Imap, slack::Sent},
 };
 use serde_json::json;
@@ -190,6 +191,35 @@ async fn a_reply_that_lies_in_the_mailbox_is_fetched_once() -> Result<()> {
     assert_eq!(post(&app, &desk.address("email").await?, &again).await?, 200);
     assert_eq!(desk.said_by_staff().await?, ["Das war Bobby Fischer."]);
     assert_eq!(desk.visitor.state(&desk.chat).await?, "WITH_PERSON");
+    Ok(())
+}
+
+/// Each said "Hello" above a quotation of a style of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_replies_of_twelve_mail_programs_come_back_once_and_clean() -> Result<()> {
+    let folder = source::root().join("../shared/data/parsers/email_talon/standard_replies");
+    let Ok(files) = std::fs::read_dir(&folder) else {
+        println!("skipped: no {}", folder.display());
+        return Ok(());
+    };
+    let Some(other) = OtherSide::start().await? else { return Ok(()) };
+    let app = other.app().await?;
+    let desk = Desk::open(&app, &other, None).await?;
+    app.run_jobs().await?;
+    let (to, email) = (reply_address(&header(&other.smtp.arrived()?[0], "Reply-To")), desk.address("email").await?);
+    let mut replies = 0;
+    for file in files {
+        let path = file?.path();
+        if path.extension().is_none_or(|ending| ending != "eml") {
+            continue;
+        }
+        replies += 1;
+        // What a server adds when it delivers: the address that the person answered to.
+        let mail = [format!("Delivered-To: {to}\r\n").into_bytes(), std::fs::read(path)?].concat();
+        twice(&app, &email, &signed(MAIL_SECRET, &format!("mail-{replies}"), "message/rfc822", mail)?).await?;
+    }
+    assert!(replies >= 12, "{replies} mails");
+    assert_eq!(desk.said_by_staff().await?, vec!["Hello"; replies]);
     Ok(())
 }
 

@@ -16,6 +16,7 @@ async fn a_question_that_the_knowledge_does_not_answer_calls_people() -> Result<
     let app = TestApp::start().await?;
     let desk = Desk::open(&app, json!({"triggers": ["NOT_IN_KNOWLEDGE"]})).await?;
     let answer = desk.visitor.ask(&desk.chat, "Who won the chess world championship in 1972?").await?;
+    app.advance(Duration::from_secs(1));
     app.run_jobs().await?;
     let answer = desk.visitor.answer(&answer).await?;
     assert_eq!((&answer["status"], &answer["outcome"]), (&json!("COMPLETED"), &json!("ESCALATED")), "{answer}");
