@@ -212,7 +212,12 @@ fn copies(turns: u64) -> Vec<Copy> {
         (
             "messages",
             format!("{of_turns} JOIN messages o ON o.workspace_id = t.workspace_id AND o.id = t.message_id"),
-            set(&[("id", "n.message_id"), ("chat_id", "n.chat_id"), ("subject_id", "n.subject_id")]),
+            set(&[
+                ("id", "n.message_id"),
+                ("chat_id", "n.chat_id"),
+                ("subject_id", "n.subject_id"),
+                ("idempotency_key", "'copy ' || n.turn"),
+            ]),
         ),
         (
             "answers",
