@@ -1,8 +1,10 @@
 //! The chat model.
 
 use async_trait::async_trait;
-use consigne_sdk::{ChatDelta, ChatModel, ChatRequest, ChatStream, PromptMessage, Result, model_server::wipe::Wiped};
-use futures::StreamExt;
+use consigne_sdk::{
+    ChatModel, ChatRequest, ChatStream, PromptMessage, Result,
+    model_server::{client::text_of, wipe::Wiped},
+};
 
 use crate::{client::Client, request};
 
@@ -22,14 +24,7 @@ impl ChatModel for MistralModel {
 
     async fn say(&self, messages: Vec<PromptMessage>, max_tokens: u32) -> Result<Option<String>> {
         let body = request::answer(&self.0.settings, &messages, max_tokens, false);
-        let mut said = self.0.stream(Wiped::new(body)).await?;
-        let mut text = String::new();
-        while let Some(delta) = said.next().await {
-            if let ChatDelta::Text(piece) = delta? {
-                text.push_str(&piece);
-            }
-        }
-        Ok(Some(text))
+        Ok(Some(text_of(self.0.stream(Wiped::new(body)).await?).await?))
     }
 
     async fn models(&self) -> Result<Vec<String>> {

@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use consigne_sdk::{
-    Result,
-    egress::header::HeaderValue,
-    model_server::{Checks, settings::below},
-    server::DeclaredSafeguard,
-};
+use consigne_sdk::{Result, egress::header::HeaderValue, model_server::Checks, server::DeclaredSafeguard};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
 const CHECKS: Checks = Checks(crate::ID);
+
+/// Where a chat completion is asked for, below the base URL.
+pub(crate) const COMPLETIONS: &str = "chat/completions";
 
 /// Which server answers, how it is asked, and what the administrator declares about it.
 #[derive(Deserialize, JsonSchema)]
@@ -135,11 +133,6 @@ impl Settings {
         CHECKS.base(&self.base_url, self.allow_plain_http)
     }
 
-    /// Where a chat completion is asked for.
-    pub(crate) fn completions_url(&self) -> Result<Url> {
-        Ok(below(&self.base()?, "chat/completions"))
-    }
-
     /// The `Authorization` header, marked as sensitive so that no HTTP library prints it.
     pub(crate) fn authorization(&self) -> Result<Option<HeaderValue>> {
         let key = self.api_key.as_deref().filter(|key| !key.is_empty());
@@ -170,6 +163,8 @@ impl Settings {
 mod tests {
     use serde_json::json;
 
+    use consigne_sdk::model_server::settings::below;
+
     use super::*;
 
     #[test]
@@ -185,6 +180,7 @@ mod tests {
         let settings = json!({ "baseUrl": "https://models.example", "model": "m", "apiKey": "" });
         let settings = Settings::parse(settings).expect("usable settings");
         assert!(settings.authorization().expect("no header").is_none());
-        assert_eq!(settings.completions_url().expect("a URL").as_str(), "https://models.example/chat/completions");
+        let url = below(&settings.base().expect("a URL"), COMPLETIONS);
+        assert_eq!(url.as_str(), "https://models.example/chat/completions");
     }
 }
