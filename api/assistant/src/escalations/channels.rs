@@ -10,7 +10,7 @@ use consigne_foundation::{
     plugins::{Registry, addresses},
     store::{Store, WorkspaceTx},
 };
-use consigne_sdk::{CapabilityKind, Once};
+use consigne_sdk::CapabilityKind;
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -163,13 +163,4 @@ pub(super) async fn close(scope: &Scope, tx: &WorkspaceTx, plugin: &str) -> Resu
     let event = Event::new("channel.gone").target("plugin", Registry::row_of(plugin)).detail("plugin", plugin);
     audit::append(scope, tx, event).await?;
     Ok(())
-}
-
-/// `BY_LOOKING`, `BY_RECEIVER` or `NEVER`.
-pub fn once_name(once: Once) -> &'static str {
-    match once {
-        Once::ByLooking => "BY_LOOKING",
-        Once::ByReceiver => "BY_RECEIVER",
-        Once::Never => "NEVER",
-    }
 }
