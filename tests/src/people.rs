@@ -64,6 +64,9 @@ impl Member {
         for channel in channels {
             self.graphql("enable_plugin", json!({"input": {"pluginId": channel}})).await?.ok();
         }
+        // The stand-ins say of no region that they are in it.
+        let input = json!({"processing": {"transfers": "ANY"}});
+        self.graphql("configure_workspace", json!({"input": input})).await?.ok();
         let mut input = json!({"assistantId": assistant, "channelIds": channels, "content": "CONVERSATION"});
         for (name, value) in more.as_object().into_iter().flatten() {
             input[name] = value.clone();

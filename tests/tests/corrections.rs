@@ -95,7 +95,7 @@ async fn secrets_and_special_categories_need_a_ground_that_is_on_record() -> Res
         let error = &called(&events, "CorrectionFailed")["userErrors"][0];
         assert_eq!(
             (&error["code"], &error["field"]),
-            (&json!("INVALID_INPUT"), &json!(["input", "text"])),
+            (&json!("SENSITIVE_CONTENT"), &json!(["input", "text"])),
             "{events:?}"
         );
         assert!(!error.to_string().contains("Hunter2") && !error.to_string().contains("diagnosed with"));
@@ -103,7 +103,7 @@ async fn secrets_and_special_categories_need_a_ground_that_is_on_record() -> Res
     assert_eq!((standin.requests().len(), app.rows("usage_days").await?), (0, 0));
     for concern in ["SECRETS", "SPECIAL_CATEGORIES"] {
         let input = json!({"concern": concern, "ground": "Consent of the persons, form 7b"});
-        acme.graphql("record_correction_ground", json!({"input": input})).await?.ok();
+        acme.graphql("record_processing_ground", json!({"input": input})).await?.ok();
     }
     for (text, seen) in [
         ("My password is Hunter2!x", "[[PASSWORD_1]]"),
@@ -115,13 +115,13 @@ async fn secrets_and_special_categories_need_a_ground_that_is_on_record() -> Res
         assert!(standin.requests().last().is_some_and(|request| request.body.to_string().contains(seen)));
     }
     let input = json!({"concern": "SECRETS"});
-    acme.graphql("withdraw_correction_ground", json!({"input": input})).await?.ok();
+    acme.graphql("withdraw_processing_ground", json!({"input": input})).await?.ok();
     assert_eq!(
         corrected(&acme, ask("My password is Hunter2!x", "GRAMMAR")).await?[0]["__typename"],
         "CorrectionFailed"
     );
     let actions = acme.audited_actions().await?;
-    for action in ["correction.ground_recorded", "correction.ground_withdrawn", "text.corrected"] {
+    for action in ["processing.ground_recorded", "processing.ground_withdrawn", "text.corrected"] {
         assert!(actions.iter().any(|known| known == action), "{actions:?}");
     }
     Ok(())
@@ -152,6 +152,25 @@ async fn limits_hold_and_visitors_need_the_workspaces_word() -> Result<()> {
         last = events.last().cloned().unwrap_or_default();
     }
     assert_eq!(last["data"]["correctText"]["userErrors"][0]["code"], "RATE_LIMITED", "{last}");
+    Ok(())
+}
+
+/// What is being used counts before the other side says how much it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_at_once_never_begin_more_than_the_budget_covers() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (acme, standin) = office(&app, json!({"region": "EEA"})).await?;
+    // Each is charged some 600 tokens until it is known what it used; the other side keeps all of them waiting.
+    let input = json!({"processing": {"monthlyTokens": 2_000}});
+    acme.graphql("configure_workspace", json!({"input": input})).await?.ok();
+    standin.script(std::iter::repeat_n(Turn::Hang, 12));
+    let asked = (0..12).map(|_| acme.listen("correct_text", ask("Helo", "GRAMMAR")));
+    let mut listening = futures::future::try_join_all(asked).await?;
+    let firsts = listening.iter_mut().map(|one| timeout(Duration::from_secs(10), one.next()));
+    let firsts = futures::future::join_all(firsts).await;
+    let refused =
+        firsts.iter().flatten().flatten().flatten().filter(|event| event.to_string().contains("LIMIT_EXCEEDED"));
+    assert_eq!((refused.count(), standin.requests().len()), (9, 3));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod inbox;
 mod outbox;
 mod privacy;
 mod rules;
+mod transfers;
 mod turns;
 
 use anyhow::Result;

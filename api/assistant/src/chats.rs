@@ -10,6 +10,7 @@ pub mod ask;
 pub mod citations;
 pub mod events;
 pub mod follow_up;
+mod harmless;
 pub mod live;
 pub mod phrases;
 pub mod prompt;

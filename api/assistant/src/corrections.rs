@@ -23,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 use consigne_foundation::{
     Error, Permission, Result, Scope,
     audit::Event,
-    detector::{self, Group, Span, mask},
+    detector::{Group, Span, mask},
     scope::Actor,
     store::Store,
 };
@@ -38,6 +38,7 @@ use crate::{
     knowledge::language,
     policy::{self, Concern},
     routes::{self, CorrectorRoute, Routes},
+    sensitive,
     usage::{self, Kind, Tokens},
 };
 
@@ -114,7 +115,8 @@ impl Corrections {
     ///
     /// # Errors
     /// As the only item, or the last: `Forbidden`; `Disabled` for visitors whom the workspace does not let, and where it uses
-    /// no corrector; `Invalid` for the text, the language, and for what may not be corrected; `RateLimited`;
+    /// no corrector; `Invalid` for the text and the language; `Sensitive` for what may not be
+    /// corrected; `RateLimited`;
     /// `LimitExceeded` where the budget does not cover it; `Unavailable`. None holds a piece of the text.
     pub fn correct(self, scope: Scope, ask: Ask) -> impl Stream<Item = Result<Said>> + Send {
         async_stream::try_stream! {
@@ -218,12 +220,11 @@ impl Corrections {
         // What stands around the text is kept as it is: models do as they like with it.
         let around = text.len() - text.trim_start().len()..text.trim_end().len();
         let inner = &text[around.clone()];
-        let spans =
-            detector::find(inner).map_err(|_| Error::invalid("text", "The text is too long to be looked through."))?;
-        let lawful = |concern| grounds.iter().any(|ground| ground.concern == concern);
-        refuse(&spans, Group::Secret, lawful(Concern::Secrets), "secrets")?;
-        refuse(&spans, Group::Special, lawful(Concern::SpecialCategories), "special categories of personal data")?;
-        let masked: Vec<Span> = spans.into_iter().filter(|span| span.kind.group() != Group::Special).collect();
+        let found = sensitive::look("text", inner)?;
+        if let Some(concern) = found.unlawful([Concern::Secrets, Concern::SpecialCategories], &grounds) {
+            return Err(refusal(&found, concern));
+        }
+        let masked: Vec<Span> = found.spans.into_iter().filter(|span| span.kind.group() != Group::Special).collect();
         let language = language::detect(inner);
         Ok(Prepared { route, masked: mask::mask(inner, &masked), language, around })
     }
@@ -334,18 +335,14 @@ fn check_language(ask: &Ask) -> Result<()> {
     }
 }
 
-fn refuse(spans: &[Span], group: Group, lawful: bool, what: &str) -> Result<()> {
-    let mut kinds: Vec<&str> =
-        spans.iter().filter(|span| span.kind.group() == group).map(|span| span.kind.name()).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    if kinds.is_empty() || lawful {
-        return Ok(());
-    }
-    let kinds = kinds.join(", ");
-    Err(Error::invalid(
-        "text",
-        format!("The text holds {what} ({kinds}). It is not sent: take them out, or have the ground for it recorded."),
+fn refusal(found: &sensitive::Findings, concern: Concern) -> Error {
+    let what = match concern {
+        Concern::Secrets | Concern::SecretsInChats => "secrets",
+        Concern::SpecialCategories | Concern::SpecialCategoriesInChats => "special categories of personal data",
+    };
+    let kinds = found.kinds(concern);
+    sensitive::refusal(format!(
+        "The text holds {what} ({kinds}). It is not sent: take them out, or have the ground for it recorded."
     ))
 }
 

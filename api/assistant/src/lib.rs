@@ -19,4 +19,5 @@ pub mod holder;
 pub mod knowledge;
 pub mod policy;
 pub mod routes;
+mod sensitive;
 pub mod usage;

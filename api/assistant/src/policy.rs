@@ -12,7 +12,7 @@ use consigne_sdk::{Processing, Region, Safeguard};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::OnConflict};
 use uuid::Uuid;
 
-use crate::entity::{correction_grounds as grounds_table, processing_policies as table};
+use crate::entity::{processing_grounds as grounds_table, processing_policies as table};
 
 /// The most that a budget can say: what a double holds exactly.
 const MOST: i64 = 1 << 53;
@@ -91,13 +91,17 @@ pub struct PolicyChange {
     pub visitors_may_correct: Option<bool>,
 }
 
-/// What a text can hold that is not corrected without a recorded ground.
+/// What a text can hold that is not processed without a recorded ground.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concern {
-    /// Passwords, keys and tokens. They are masked even then.
+    /// Passwords, keys and tokens in a text to be corrected. They are masked even then.
     Secrets,
-    /// Special categories of personal data (GDPR art. 9). They cannot be masked.
+    /// Special categories of personal data (GDPR art. 9) in a text to be corrected. They cannot be masked.
     SpecialCategories,
+    /// Passwords, keys and tokens in what a visitor writes.
+    SecretsInChats,
+    /// Special categories of personal data in what a visitor writes about a person.
+    SpecialCategoriesInChats,
 }
 
 impl Concern {
@@ -106,11 +110,15 @@ impl Concern {
         match self {
             Self::Secrets => "SECRETS",
             Self::SpecialCategories => "SPECIAL_CATEGORIES",
+            Self::SecretsInChats => "SECRETS_IN_CHATS",
+            Self::SpecialCategoriesInChats => "SPECIAL_CATEGORIES_IN_CHATS",
         }
     }
 
     fn of(name: &str) -> Option<Self> {
-        [Self::Secrets, Self::SpecialCategories].into_iter().find(|concern| concern.name() == name)
+        [Self::Secrets, Self::SpecialCategories, Self::SecretsInChats, Self::SpecialCategoriesInChats]
+            .into_iter()
+            .find(|concern| concern.name() == name)
     }
 }
 
@@ -211,7 +219,7 @@ pub async fn grounds(scope: &Scope, store: &Store) -> Result<Vec<Ground>> {
     recorded(&store.read(scope).await?).await
 }
 
-/// Records why texts with such a thing in them may be corrected, or replaces what was recorded.
+/// Records why texts with such a thing in them may be processed, or replaces what was recorded.
 ///
 /// # Errors
 /// `Forbidden` without `WORKSPACE_WRITE`; `Invalid`.
@@ -241,7 +249,7 @@ pub async fn record_ground(scope: &Scope, store: &Store, concern: Concern, groun
         ])
         .to_owned();
     grounds_table::Entity::insert(row).on_conflict(replaced).exec_without_returning(tx.db()).await?;
-    let event = Event::new("correction.ground_recorded").detail("concern", concern.name()).detail("ground", ground);
+    let event = Event::new("processing.ground_recorded").detail("concern", concern.name()).detail("ground", ground);
     audit::append(scope, &tx, event).await?;
     let all = recorded(&tx).await?;
     tx.commit().await?;
@@ -261,7 +269,7 @@ pub async fn withdraw_ground(scope: &Scope, store: &Store, concern: Concern) -> 
         .exec(tx.db())
         .await?;
     if gone.rows_affected > 0 {
-        let event = Event::new("correction.ground_withdrawn").detail("concern", concern.name());
+        let event = Event::new("processing.ground_withdrawn").detail("concern", concern.name());
         audit::append(scope, &tx, event).await?;
     }
     let all = recorded(&tx).await?;

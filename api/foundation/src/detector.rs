@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`Kind`] and [`find`], then `checks` (check digits), `number` (how digits are read), `codes` (e-mail, IBAN,
 //! cards, addresses of machines), `national`, `phone`, `people` (names, addresses, dates of birth), `secrets`, `special`
-//! (GDPR art. 9), and [`mask`] (placeholders instead of what was found, and back).
+//! (GDPR art. 9), `someone` (whether it is anybody's), and [`mask`] (placeholders instead of what was found, and back).
 //!
 //! Invariants, as absences:
 //! - Nothing here knows a table, a plugin or a workspace, and nothing is kept or logged.
@@ -20,11 +20,14 @@ mod number;
 mod people;
 mod phone;
 mod secrets;
+mod someone;
 mod special;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
+
+pub use self::someone::is_about_someone;
 
 /// Longest text that is searched, in bytes. A longer one is refused, never searched in part.
 pub const LONGEST: usize = 256 * 1024;

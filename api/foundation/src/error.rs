@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Disabled,
     /// A limit of size, number or depth is passed.
     LimitExceeded,
+    /// The text holds a secret or a special category of personal data that there is no ground on record for.
+    Sensitive,
     /// Too often; later works.
     RateLimited,
     /// A part is down; later may work.
@@ -66,6 +68,12 @@ impl Error {
     /// Our own fault, for the log.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Internal, message)
+    }
+
+    /// Says which input field it is about.
+    pub fn about(mut self, field: &'static str) -> Self {
+        self.field = Some(field);
+        self
     }
 
     /// Keeps what caused it. The source must be free of personal data too.

@@ -16,6 +16,7 @@ pub mod probe;
 
 use std::{
     ops::Deref,
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -53,6 +54,8 @@ struct Inner {
     reader: DatabaseConnection,
     writer: DatabaseConnection,
     relaxed_writer: DatabaseConnection,
+    /// SQLite's write-ahead log.
+    log: Option<PathBuf>,
     /// On SQLite one writes at a time, in the order in which they came.
     turn: Arc<Semaphore>,
     vault: Vault,
@@ -75,6 +78,7 @@ impl Store {
             reader: connected.reader,
             writer: connected.writer,
             relaxed_writer: connected.relaxed_writer,
+            log: connected.log,
             turn: Arc::new(Semaphore::new(1)),
             vault: Vault::new(connected.keys, root, clock.clone()),
             clock,
@@ -106,6 +110,15 @@ impl Store {
     /// `Unavailable`.
     pub async fn write_relaxed(&self, scope: &Scope) -> Result<WorkspaceTx> {
         self.begin_in(scope.workspace(), Mode::WriteRelaxed).await
+    }
+
+    /// As [`Store::write`], but on SQLite what the commit tells is told before it is on disk; the commit answers when it is.
+    /// For what somebody waits for: whoever is told does at most what is done again after a power failure.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn write_telling_early(&self, scope: &Scope) -> Result<WorkspaceTx> {
+        self.begin_in(scope.workspace(), Mode::WriteTellingEarly).await
     }
 
     /// Reads the tables that belong to no workspace.
@@ -150,7 +163,9 @@ impl Store {
         let (db, access, lock) = match mode {
             Mode::Read => (&self.0.reader, AccessMode::ReadOnly, SqliteTransactionMode::Deferred),
             Mode::Write => (&self.0.writer, AccessMode::ReadWrite, SqliteTransactionMode::Immediate),
-            Mode::WriteRelaxed => (&self.0.relaxed_writer, AccessMode::ReadWrite, SqliteTransactionMode::Immediate),
+            Mode::WriteRelaxed | Mode::WriteTellingEarly => {
+                (&self.0.relaxed_writer, AccessMode::ReadWrite, SqliteTransactionMode::Immediate)
+            }
         };
         let is_postgres = db.get_database_backend() == DbBackend::Postgres;
         let turn = if mode == Mode::Read || is_postgres { None } else { Some(self.wait_to_write().await?) };
@@ -166,7 +181,8 @@ impl Store {
         if mode == Mode::WriteRelaxed && is_postgres {
             tx.execute_unprepared("SET LOCAL synchronous_commit TO OFF").await?;
         }
-        Ok(InstanceTx { tx, _turn: turn, store: self.clone(), said: Mutex::default() })
+        let log = self.0.log.clone().filter(|_| mode == Mode::WriteTellingEarly);
+        Ok(InstanceTx { tx, turn, store: self.clone(), said: Mutex::default(), log })
     }
 
     async fn wait_to_write(&self) -> Result<OwnedSemaphorePermit> {
@@ -246,15 +262,18 @@ pub(crate) enum Mode {
     Read,
     Write,
     WriteRelaxed,
+    WriteTellingEarly,
 }
 
 /// A transaction over the tables of no workspace. Dropped without a commit it rolls back.
 pub struct InstanceTx {
     tx: DatabaseTransaction,
     /// Given back when the transaction is over.
-    _turn: Option<OwnedSemaphorePermit>,
+    turn: Option<OwnedSemaphorePermit>,
     store: Store,
     said: Mutex<Vec<Notice>>,
+    /// The write-ahead log that has to be on disk before a commit answers, where the commit itself does not see to it.
+    log: Option<PathBuf>,
 }
 
 impl InstanceTx {
@@ -291,6 +310,10 @@ impl InstanceTx {
             self.tx.commit().await?;
             for notice in said {
                 self.store.0.notices.tell(notice);
+            }
+            drop(self.turn);
+            if let Some(log) = self.log {
+                connect::write_to_disk(log).await?;
             }
         }
         Ok(())

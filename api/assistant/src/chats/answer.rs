@@ -27,7 +27,9 @@ use super::{
     AnswerOutcome, answer_place,
     citations::{self, Citation, MarkerFilter},
     events::{self, Happening},
-    follow_up, message_place, phrases,
+    follow_up,
+    harmless::Harmless,
+    message_place, phrases,
     prompt::{self, Turn},
     state,
 };
@@ -164,9 +166,14 @@ impl AnswerHandler {
         let (request, excerpts) = self.prepare(scope, &run.assistant, &model, asked).await?;
         let threshold = request.answer_threshold;
         let mut writer = Writer::new(self.store(), scope, &run);
+        let mut given: Vec<String> = excerpts.iter().map(Excerpt::text).collect();
+        given.push(run.question.clone());
         // Without a passage there is nothing to answer from; no model is asked.
-        let text =
-            if excerpts.is_empty() { None } else { writer.write_all(model.answer(request), excerpts.len()).await? };
+        let text = if excerpts.is_empty() {
+            None
+        } else {
+            writer.write_all(model.answer(request), excerpts.len(), &given).await?
+        };
         let cited = text.as_deref().map(|text| citations::cite(text, &excerpts)).unwrap_or_default();
         let first_text = writer.first_text;
         let (text, cited) = match self.keep_true(scope, cited).await? {
@@ -484,6 +491,7 @@ impl<'a> Writer<'a> {
         &mut self,
         call: impl Future<Output = Result<ChatStream>>,
         passages: usize,
+        given: &[String],
     ) -> Result<Option<String>> {
         let mut beat = interval(FLUSH_EVERY);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -495,12 +503,13 @@ impl<'a> Writer<'a> {
             }
             self.on_beat().await?;
         };
-        let mut filter = MarkerFilter::new(passages);
+        let mut markers = MarkerFilter::new(passages);
+        let mut harmless = Harmless::new(given.iter().map(String::as_str));
         let mut text = String::new();
         while let Some(delta) = self.next(&mut stream, &mut beat).await? {
             match delta {
                 ChatDelta::Text(piece) => {
-                    let shown = filter.push(&parse::clean::clean(&piece));
+                    let shown = harmless.push(&markers.push(&parse::clean::clean(&piece)));
                     text.push_str(&shown);
                     self.waiting.push_str(&shown);
                     if self.first_text.is_none() && !self.waiting.trim().is_empty() {
@@ -511,7 +520,7 @@ impl<'a> Writer<'a> {
                 ChatDelta::Usage { .. } => {}
             }
         }
-        let rest = filter.finish();
+        let rest = harmless.push(&markers.finish()) + &harmless.finish();
         text.push_str(&rest);
         self.waiting.push_str(&rest);
         self.flush().await?;

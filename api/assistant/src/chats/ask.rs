@@ -14,7 +14,7 @@ use consigne_foundation::{
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::{
-    AnswerOutcome, Author, ChatState, answer,
+    AnswerOutcome, Author, ChatState, answer, phrases,
     state::{self},
     written::{self, NewMessage},
 };
@@ -22,7 +22,9 @@ use crate::{
     assistants,
     entity::{answers as answer_table, chats as chat_table},
     escalations::{open, rules, settings, turns},
-    knowledge::parse,
+    knowledge::{language, parse},
+    policy::{self, Concern},
+    sensitive,
 };
 
 /// Longest question.
@@ -33,7 +35,7 @@ pub const MOST_CHARACTERS: usize = 4_000;
 ///
 /// # Errors
 /// `Forbidden` for anyone but the visitor; `Invalid` text or key; `NotFound` chat; `Conflict` while the last question is
-/// still being answered; `Disabled` while the assistant is paused; `SubjectErased`.
+/// still being answered; `Sensitive` for secrets and special categories; `Disabled` while the assistant is paused; `SubjectErased`.
 pub async fn ask(
     scope: &Scope,
     store: &Store,
@@ -43,13 +45,18 @@ pub async fn ask(
 ) -> Result<(MessageId, Option<AnswerId>)> {
     super::require_visitor(scope)?;
     let text = check("text", text, MOST_CHARACTERS, idempotency_key)?;
-    let tx = store.write(scope).await?;
+    // The worker begins while the question is still on its way to the disk.
+    let tx = store.write_telling_early(scope).await?;
     let chat = super::hold(scope, &tx, chat).await?;
     if let Some(opened) = find_by_key(&tx, chat.id, idempotency_key).await? {
         return Ok((opened.question_id, Some(opened.id)));
     }
     if let Some(posted) = written::find_by_key(&tx, chat.id, Author::Visitor, idempotency_key).await? {
         return Ok((posted.id, None));
+    }
+    if let Some(refused) = refuse_sensitive(scope, &tx, &chat, &text).await? {
+        tx.commit().await?;
+        return Err(refused);
     }
     let generation = subjects::hold_active(&tx, chat.subject_id).await?;
     let key = store.vault().subject_key(scope.workspace(), chat.subject_id).await?;
@@ -79,6 +86,30 @@ pub async fn ask(
     audit::append(scope, &tx, Event::new("question.asked").target("answer", asked.1.0)).await?;
     tx.commit().await?;
     Ok((asked.0, Some(asked.1)))
+}
+
+/// The refusal of what nobody may read without a ground on record. That it was refused is audited, what it said is not kept.
+async fn refuse_sensitive(
+    scope: &Scope,
+    tx: &WorkspaceTx,
+    chat: &chat_table::Model,
+    text: &str,
+) -> Result<Option<Error>> {
+    let found = sensitive::look("text", text)?;
+    if found.spans.is_empty() {
+        return Ok(None);
+    }
+    let concerns = [Concern::SecretsInChats, Concern::SpecialCategoriesInChats];
+    let Some(concern) = found.unlawful(concerns, &policy::recorded(tx).await?) else { return Ok(None) };
+    let assistant = assistants::find(tx, chat.assistant_id).await?;
+    let spoken = language::detect(text).or(assistant.languages.first().map(String::as_str));
+    let event = Event::new("message.refused").target("chat", chat.id.0).detail("concern", concern.name());
+    audit::append(scope, tx, event).await?;
+    let message = match concern {
+        Concern::Secrets | Concern::SecretsInChats => phrases::holds_a_secret(spoken),
+        Concern::SpecialCategories | Concern::SpecialCategoriesInChats => phrases::holds_a_special_category(spoken),
+    };
+    Ok(Some(sensitive::refusal(message)))
 }
 
 async fn open_answer(

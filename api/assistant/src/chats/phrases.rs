@@ -54,3 +54,71 @@ pub fn off_hours(language: Option<&str>) -> &'static str {
         _ => "Our team is not available at the moment. A person will answer you here as soon as it is back.",
     }
 }
+
+/// Said where a visitor wrote what opens something.
+pub fn holds_a_secret(language: Option<&str>) -> &'static str {
+    match language {
+        Some("fr") => {
+            "Votre message semble contenir un mot de passe, une clé ou un jeton. Rien n'a été conservé ni transmis : \
+             retirez-le et envoyez à nouveau votre message."
+        }
+        Some("de") => {
+            "Ihre Nachricht enthält offenbar ein Passwort, einen Schlüssel oder ein Token. Nichts davon wurde gespeichert \
+             oder weitergegeben: Bitte senden Sie sie ohne diese Angabe."
+        }
+        Some("es") => {
+            "Su mensaje parece contener una contraseña, una clave o un token. No se ha guardado ni transmitido nada: \
+             envíelo de nuevo sin ese dato."
+        }
+        Some("it") => {
+            "Il suo messaggio sembra contenere una password, una chiave o un token. Nulla è stato conservato né \
+             trasmesso: lo invii di nuovo senza questo dato."
+        }
+        Some("nl") => {
+            "Uw bericht lijkt een wachtwoord, een sleutel of een token te bevatten. Er is niets bewaard of doorgegeven: \
+             stuur het opnieuw zonder dit gegeven."
+        }
+        Some("pt") => {
+            "A sua mensagem parece conter uma palavra-passe, uma chave ou um token. Nada foi guardado nem transmitido: \
+             envie-a de novo sem esse dado."
+        }
+        _ => {
+            "Your message seems to hold a password, a key or a token. Nothing of it was kept or passed on: please send it \
+             again without."
+        }
+    }
+}
+
+/// Said where a visitor wrote about somebody's health, belief and the like (GDPR art. 9).
+pub fn holds_a_special_category(language: Option<&str>) -> &'static str {
+    match language {
+        Some("fr") => {
+            "Votre message semble contenir des informations sensibles, par exemple sur la santé ou les convictions d'une \
+             personne. Rien n'a été conservé ni transmis : reformulez-le sans ces informations."
+        }
+        Some("de") => {
+            "Ihre Nachricht enthält offenbar besonders geschützte Angaben, etwa zur Gesundheit oder zum Glauben einer \
+             Person. Nichts davon wurde gespeichert oder weitergegeben: Bitte senden Sie sie ohne diese Angaben."
+        }
+        Some("es") => {
+            "Su mensaje parece contener datos sensibles, por ejemplo sobre la salud o las creencias de una persona. No se \
+             ha guardado ni transmitido nada: envíelo de nuevo sin esos datos."
+        }
+        Some("it") => {
+            "Il suo messaggio sembra contenere dati sensibili, per esempio sulla salute o sulle convinzioni di una persona. \
+             Nulla è stato conservato né trasmesso: lo invii di nuovo senza questi dati."
+        }
+        Some("nl") => {
+            "Uw bericht lijkt gevoelige gegevens te bevatten, bijvoorbeeld over iemands gezondheid of overtuiging. Er is \
+             niets bewaard of doorgegeven: stuur het opnieuw zonder deze gegevens."
+        }
+        Some("pt") => {
+            "A sua mensagem parece conter dados sensíveis, por exemplo sobre a saúde ou as convicções de uma pessoa. Nada \
+             foi guardado nem transmitido: envie-a de novo sem esses dados."
+        }
+        _ => {
+            "Your message seems to hold sensitive information, such as on a person's health or belief. Nothing of it was \
+             kept or passed on: please send it again without."
+        }
+    }
+}

@@ -19,7 +19,10 @@ use sea_orm::{
 use tokio::time::timeout;
 
 use super::{deliveries, inbox, outbox};
-use crate::entity::{channel_states as table, deliveries as delivery_table};
+use crate::{
+    entity::{channel_states as table, deliveries as delivery_table},
+    policy,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -32,6 +35,8 @@ pub struct ChannelInfo {
     pub is_enabled: bool,
     /// What it can do under its settings, where it opens.
     pub traits: Option<consigne_sdk::ChannelTraits>,
+    /// Whether the workspace lets what people write go where the channel is; elsewhere it hears of a chat without its texts.
+    pub may_take_texts: bool,
     /// Since when its receiver wants nothing more.
     pub gone_at: Option<Timestamp>,
 }
@@ -43,20 +48,23 @@ pub struct ChannelInfo {
 pub async fn list(scope: &Scope, store: &Store, registry: &Registry) -> Result<Vec<ChannelInfo>> {
     scope.require(Permission::PluginsRead)?;
     let used = registry.used(scope, store, CapabilityKind::Channel).await?;
-    let states = {
+    let (states, transfers) = {
         let tx = store.read(scope).await?;
-        table::Entity::find().filter(table::Column::WorkspaceId.eq(scope.workspace())).all(tx.db()).await?
+        let of_workspace = table::Column::WorkspaceId.eq(scope.workspace());
+        (table::Entity::find().filter(of_workspace).all(tx.db()).await?, policy::current(&tx).await?.transfers)
     };
     let mut all = Vec::new();
     for plugin in registry.channels() {
         let is_enabled = used.contains(&plugin);
-        let traits = match is_enabled {
+        let route = match is_enabled {
             // One that cannot open says so when it is checked.
-            true => registry.channel(scope, store, plugin).await.ok().map(|channel| channel.traits()),
+            true => registry.channel_route(scope, store, plugin).await.ok(),
             false => None,
         };
+        let may_take_texts = route.as_ref().is_some_and(|(_, facts)| transfers.allows(&facts.processing));
+        let traits = route.map(|(channel, _)| channel.traits());
         let gone_at = states.iter().find(|row| row.plugin_id == plugin).and_then(|row| row.gone_at);
-        all.push(ChannelInfo { plugin, is_enabled, traits, gone_at });
+        all.push(ChannelInfo { plugin, is_enabled, traits, may_take_texts, gone_at });
     }
     Ok(all)
 }

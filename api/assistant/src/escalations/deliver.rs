@@ -1,7 +1,8 @@
 //! The telling: one delivery at a time for an escalation and a channel, at least once, under a key that never changes.
 //!
 //! An attempt is written down before it is made. Whoever finds one that was begun and not ended knows that it may have got
-//! through, and says so to the channel. The job's lease is the delivery's.
+//! through, and says so to the channel. The job's lease is the delivery's. Where the workspace does not let texts go where the
+//! channel is, it is handed none.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +22,10 @@ use sea_orm::{
 use tokio::time::timeout;
 
 use super::{channels, deliveries, outbox};
-use crate::entity::{channel_threads, deliveries as table};
+use crate::{
+    entity::{channel_threads, deliveries as table},
+    policy::{self, Transfers},
+};
 
 /// Pauses between attempts, as Standard Webhooks has them; the first is made at once.
 pub const PAUSES: [Duration; 9] = [
@@ -104,6 +108,8 @@ struct Attempt {
     plugin: String,
     delivery: Delivery,
     row: DeliveryId,
+    /// Where the workspace lets texts go.
+    transfers: Transfers,
 }
 
 /// How an attempt ended.
@@ -145,7 +151,8 @@ impl DeliverHandler {
             return Ok(Turn::Over);
         }
         let Some(delivery) = self.delivery(&tx, &row).await? else { return Ok(Turn::Over) };
-        let attempt = Attempt { plugin: row.plugin_id.clone(), delivery, row: id };
+        let transfers = policy::current(&tx).await?.transfers;
+        let attempt = Attempt { plugin: row.plugin_id.clone(), delivery, row: id, transfers };
         let mut begun = row.into_active_model();
         begun.attempts = Set(i64::from(attempt.delivery.attempt));
         begun.may_have_been_sent = Set(attempt.delivery.may_have_been_sent);
@@ -183,11 +190,15 @@ impl DeliverHandler {
     }
 
     async fn send(&self, scope: &Scope, attempt: &Attempt) -> Ended {
-        let channel = match self.registry.channel(scope, &self.store, &attempt.plugin).await {
-            Ok(channel) => channel,
+        let (channel, facts) = match self.registry.channel_route(scope, &self.store, &attempt.plugin).await {
+            Ok(route) => route,
             Err(error) => return not_opened(&error),
         };
-        match timeout(PATIENCE, channel.deliver(attempt.delivery.clone())).await {
+        let mut delivery = attempt.delivery.clone();
+        if !attempt.transfers.allows(&facts.processing) {
+            leave_texts_out(&mut delivery.notice);
+        }
+        match timeout(PATIENCE, channel.deliver(delivery)).await {
             Ok(Ok(receipt)) => Ended::Delivered(receipt),
             Ok(Err(error)) => refused(&error),
             Err(_) => Ended::Failed { code: "TIMED_OUT", what_next: Next::Again(None), may_have_been_sent: true },
@@ -245,6 +256,16 @@ impl DeliverHandler {
         tx.commit().await?;
         self.meter.attempted(counted);
         Ok(outcome)
+    }
+}
+
+/// What people wrote stays here: the channel hears that something happened, and where to read it.
+fn leave_texts_out(notice: &mut Notice) {
+    match notice {
+        Notice::Opened(opened) => opened.conversation.clear(),
+        Notice::Said(line) => (line.text, line.name) = (None, None),
+        Notice::Changed { by, .. } => *by = None,
+        Notice::Test => {}
     }
 }
 

@@ -60,6 +60,9 @@ const WORDS_COUNT: f32 = 0.2;
 /// about .02 of each other, in no reliable order.
 const SAME_LANGUAGE: f32 = 0.02;
 
+/// What shared words count in a passage of another language: the same spelling often means something else there.
+const WORDS_ACROSS: f32 = 0.5;
+
 /// Searches for one question, where passages that were found are replaced before they are read.
 const TRIES: usize = 4;
 
@@ -288,10 +291,13 @@ impl<'a> Asked<'a> {
         let Row { passage: row, title, .. } = row;
         let cosine: f32 = vector.iter().zip(&self.vector).map(|(a, b)| a * b).sum();
         let words = if self.terms.is_empty() { 0.0 } else { self.words_of(key, &row)? };
-        let is_own = self.language.is_some() && row.language.as_deref() == self.language;
-        let own = if is_own { SAME_LANGUAGE } else { 0.0 };
+        let (own, worth) = match (self.language, row.language.as_deref()) {
+            (Some(asked), Some(written)) if asked == written => (SAME_LANGUAGE, 1.0),
+            (Some(_), Some(_)) => (0.0, WORDS_ACROSS),
+            _ => (0.0, 1.0),
+        };
         let rank = match self.ranking {
-            Ranking::Hybrid => cosine + words + own,
+            Ranking::Hybrid => cosine + words * worth + own,
             Ranking::Meaning => cosine + own,
             Ranking::Words => words,
         };

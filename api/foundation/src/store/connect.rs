@@ -34,6 +34,8 @@ pub(crate) struct Connected {
     /// Writes without waiting for the disk; the same as the writer on Postgres, where a transaction says so itself.
     pub relaxed_writer: DatabaseConnection,
     pub keys: DatabaseConnection,
+    /// SQLite's write-ahead log.
+    pub log: Option<PathBuf>,
     pub notices: Notices,
 }
 
@@ -64,6 +66,8 @@ async fn connect_sqlite(settings: &StoreSettings) -> Result<Connected> {
     // A rollback journal that is truncated leaves no old key behind, as a write-ahead log would until its checkpoint.
     let keys =
         sqlite_options(&format!("sqlite:{}", settings.key_store.display()))?.journal_mode(SqliteJournalMode::Truncate);
+    let mut log = data.get_filename().as_os_str().to_owned();
+    log.push("-wal");
     let pool = |size: u32| SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(30));
     let writer = pool(1).connect_with(data.clone()).await.map_err(unreachable_database)?;
     let relaxed = data.clone().synchronous(SqliteSynchronous::Normal);
@@ -75,6 +79,7 @@ async fn connect_sqlite(settings: &StoreSettings) -> Result<Connected> {
         writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
         relaxed_writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(relaxed),
         keys: SqlxSqliteConnector::from_sqlx_sqlite_pool(keys),
+        log: Some(log.into()),
         notices: Notices::new(),
     })
 }
@@ -89,6 +94,17 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions> {
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .pragma("secure_delete", "ON")
         .disable_statement_logging())
+}
+
+/// Waits until all that was committed is on disk. A log that was emptied meanwhile is in the database file, on disk.
+pub(crate) async fn write_to_disk(log: PathBuf) -> Result<()> {
+    let written = tokio::task::spawn_blocking(move || std::fs::File::open(log)?.sync_data()).await;
+    match written {
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Ok(written) => written
+            .map_err(|e| Error::new(ErrorKind::Unavailable, "The database cannot be written to disk.").because(e)),
+        Err(_) => Err(Error::internal("writing to disk panicked")),
+    }
 }
 
 /// Rows that were deleted are overwritten already (`secure_delete`); the log is emptied and free pages given back.
@@ -118,7 +134,7 @@ async fn connect_postgres(settings: &StoreSettings) -> Result<Connected> {
     notices::listen_to_postgres(listener, notices.clone()).await?;
     let db = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
     let keys = SqlxPostgresConnector::from_sqlx_postgres_pool(keys);
-    Ok(Connected { reader: db.clone(), writer: db.clone(), relaxed_writer: db, keys, notices })
+    Ok(Connected { reader: db.clone(), writer: db.clone(), relaxed_writer: db, keys, log: None, notices })
 }
 
 /// sqlx 0.9 can give a connection back inside an open transaction when a future is dropped in `begin()`

@@ -39,6 +39,9 @@ pub struct Channel {
     pub is_two_way: Option<bool>,
     /// Who can tell that a delivery is a repetition; null where it is not enabled or does not open.
     pub delivered_once: Option<DeliveredOnce>,
+    /// Whether the workspace's `transfers` let what people write go where the channel is. Elsewhere it hears that a visitor
+    /// needs somebody, with the link, and nothing of what was said.
+    pub may_take_texts: bool,
     /// Since when its receiver wants nothing more (410): nothing is sent until `resumeChannel`.
     pub gone_at: Option<DateTime>,
 }
@@ -278,6 +281,7 @@ impl From<channels::ChannelInfo> for Channel {
             is_enabled: c.is_enabled,
             is_two_way: c.traits.map(|traits| traits.two_way),
             delivered_once: c.traits.map(|traits| traits.once.into()),
+            may_take_texts: c.may_take_texts,
             gone_at: c.gone_at.map(DateTime::from),
         }
     }

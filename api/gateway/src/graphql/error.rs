@@ -14,6 +14,8 @@ pub enum ErrorCode {
     Conflict,
     /// A limit of size or number is passed.
     LimitExceeded,
+    /// The text holds a secret or a special category of personal data; nothing of it was kept or sent.
+    SensitiveContent,
     /// Too often; later works.
     RateLimited,
     /// A part is down; later may work.
@@ -84,6 +86,7 @@ fn user_error(error: consigne_foundation::Error) -> Result<UserError> {
         ErrorKind::Invalid => ErrorCode::InvalidInput,
         ErrorKind::Conflict => ErrorCode::Conflict,
         ErrorKind::LimitExceeded => ErrorCode::LimitExceeded,
+        ErrorKind::Sensitive => ErrorCode::SensitiveContent,
         ErrorKind::RateLimited => ErrorCode::RateLimited,
         ErrorKind::Unavailable => ErrorCode::TemporarilyUnavailable,
         ErrorKind::Disabled => ErrorCode::Disabled,
@@ -106,6 +109,7 @@ pub fn refuse(error: consigne_foundation::Error) -> Error {
         ErrorKind::Invalid => "INVALID_INPUT",
         ErrorKind::Conflict => "CONFLICT",
         ErrorKind::LimitExceeded => "LIMIT_EXCEEDED",
+        ErrorKind::Sensitive => "SENSITIVE_CONTENT",
         ErrorKind::RateLimited => "RATE_LIMITED",
         ErrorKind::Unavailable => "TEMPORARILY_UNAVAILABLE",
         ErrorKind::Disabled => "DISABLED",

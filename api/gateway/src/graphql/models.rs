@@ -28,21 +28,25 @@ pub enum Transfers {
     Any,
 }
 
-/// What a text can hold that is not corrected without a recorded ground.
+/// What a text can hold that is not processed without a recorded ground.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "policy::Concern")]
-pub enum CorrectionConcern {
-    /// Passwords, keys and tokens. They are masked even then.
+pub enum SensitiveConcern {
+    /// Passwords, keys and tokens in a text to be corrected. They are masked even then.
     Secrets,
-    /// Special categories of personal data (GDPR art. 9). They cannot be masked.
+    /// Special categories of personal data (GDPR art. 9) in a text to be corrected. They cannot be masked.
     SpecialCategories,
+    /// Passwords, keys and tokens in what a visitor writes.
+    SecretsInChats,
+    /// Special categories of personal data in what a visitor writes about a person.
+    SpecialCategoriesInChats,
 }
 
-/// Why texts with such a thing in them may be corrected.
+/// Why texts with such a thing in them may be processed.
 #[derive(SimpleObject)]
-pub struct CorrectionGround {
+pub struct ProcessingGround {
     /// For what.
-    pub concern: CorrectionConcern,
+    pub concern: SensitiveConcern,
     /// Why it is lawful, in the workspace's own words.
     pub ground: String,
     /// Recorded at. Who did it stands in the audit log.
@@ -62,8 +66,8 @@ pub struct ProcessingPolicy {
     pub corrector: Option<String>,
     /// Whether visitors may have their texts corrected.
     pub visitors_may_correct: bool,
-    /// Why secrets or special categories may be corrected.
-    pub grounds: Vec<CorrectionGround>,
+    /// Why secrets or special categories may be processed.
+    pub grounds: Vec<ProcessingGround>,
 }
 
 /// What the workspace is to allow; what is left out stays.
@@ -83,25 +87,25 @@ pub struct ProcessingPolicyInput {
 
 /// A ground to be recorded.
 #[derive(InputObject)]
-pub struct RecordCorrectionGroundInput {
+pub struct RecordProcessingGroundInput {
     /// For what.
-    pub concern: CorrectionConcern,
+    pub concern: SensitiveConcern,
     /// Why it is lawful; 10 to 1,000 characters.
     pub ground: String,
 }
 
 /// A ground to be taken back.
 #[derive(InputObject)]
-pub struct WithdrawCorrectionGroundInput {
+pub struct WithdrawProcessingGroundInput {
     /// For what.
-    pub concern: CorrectionConcern,
+    pub concern: SensitiveConcern,
 }
 
 /// The grounds that hold now, or why they were not changed.
 #[derive(SimpleObject)]
-pub struct CorrectionGroundsPayload {
+pub struct ProcessingGroundsPayload {
     /// The grounds.
-    pub grounds: Option<Vec<CorrectionGround>>,
+    pub grounds: Option<Vec<ProcessingGround>>,
     /// Why they were not changed.
     pub user_errors: Vec<UserError>,
 }
@@ -198,32 +202,32 @@ pub struct ModelMutation;
 
 #[Object]
 impl ModelMutation {
-    /// Records why texts with secrets or special categories of personal data in them may be corrected.
-    async fn record_correction_ground(
+    /// Records why texts with secrets or special categories of personal data in them may be processed.
+    async fn record_processing_ground(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: RecordCorrectionGroundInput,
-    ) -> Result<CorrectionGroundsPayload> {
+        #[graphql(desc = "What to do, and with what.")] input: RecordProcessingGroundInput,
+    ) -> Result<ProcessingGroundsPayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let recorded = policy::record_ground(&scope, ctx.store(), input.concern.into(), &input.ground).await;
-        CorrectionGroundsPayload::of(recorded)
+        ProcessingGroundsPayload::of(recorded)
     }
 
     /// Takes a ground back; texts with such a thing in them are refused again.
-    async fn withdraw_correction_ground(
+    async fn withdraw_processing_ground(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to do, and with what.")] input: WithdrawCorrectionGroundInput,
-    ) -> Result<CorrectionGroundsPayload> {
+        #[graphql(desc = "What to do, and with what.")] input: WithdrawProcessingGroundInput,
+    ) -> Result<ProcessingGroundsPayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
-        CorrectionGroundsPayload::of(policy::withdraw_ground(&scope, ctx.store(), input.concern.into()).await)
+        ProcessingGroundsPayload::of(policy::withdraw_ground(&scope, ctx.store(), input.concern.into()).await)
     }
 }
 
-impl CorrectionGroundsPayload {
+impl ProcessingGroundsPayload {
     fn of(result: consigne_foundation::Result<Vec<policy::Ground>>) -> Result<Self> {
         let (grounds, user_errors) = split(result)?;
-        let grounds = grounds.map(|all| all.into_iter().map(CorrectionGround::from).collect());
+        let grounds = grounds.map(|all| all.into_iter().map(ProcessingGround::from).collect());
         Ok(Self { grounds, user_errors })
     }
 }
@@ -237,7 +241,7 @@ impl ProcessingPolicy {
             monthly_money: policy.monthly_micros.map(money),
             corrector: policy.corrector,
             visitors_may_correct: policy.visitors_may_correct,
-            grounds: grounds.into_iter().map(CorrectionGround::from).collect(),
+            grounds: grounds.into_iter().map(ProcessingGround::from).collect(),
         }
     }
 }
@@ -259,7 +263,7 @@ impl From<ProcessingPolicyInput> for policy::PolicyChange {
     }
 }
 
-impl From<policy::Ground> for CorrectionGround {
+impl From<policy::Ground> for ProcessingGround {
     fn from(ground: policy::Ground) -> Self {
         Self { concern: ground.concern.into(), ground: ground.ground, recorded_at: ground.recorded_at.into() }
     }

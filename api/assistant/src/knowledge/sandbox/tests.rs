@@ -171,6 +171,23 @@ async fn a_scanned_page_is_recognised_where_tesseract_is_installed() {
     assert_eq!(document.blocks.last().unwrap().page, Some(1));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn recognition_that_takes_too_long_is_given_up() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let slow = folder.path().join("slow");
+    std::fs::write(&slow, "#!/bin/sh\nexec /bin/sleep 60\n").unwrap();
+    std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let sandbox = sandbox(|options| {
+        options.recognizer = Some(Recognizer { tesseract: slow, languages: "eng".to_owned() });
+        options.recognition = Duration::from_secs(2);
+    });
+    let failure = sandbox.read("", "a.pdf", &scan(8, 8, &[0; 64])).await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::TimedOut);
+    assert!(failure.message.contains("half an hour"), "{}", failure.message);
+}
+
 #[tokio::test]
 async fn without_recognition_a_scanned_page_says_what_is_missing() {
     let failure = sandbox(|_| ()).read("", "a.pdf", &scan(8, 8, &[0; 64])).await.unwrap_err();
