@@ -5,7 +5,7 @@ PYTHON ?= python3
 DIR ?= docs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo parts test lint bench bench-quality
+.PHONY: help run demo parts test test-security lint bench bench-quality
 
 help: ## This list.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,6 +23,11 @@ test: parts ## Everything, on SQLite and again on a private Postgres.
 	cargo build --locked --bin consigne
 	scripts/nextest run --locked --workspace
 	scripts/postgres run -- scripts/nextest run --locked --workspace --profile postgres
+
+test-security: parts ## Other people's attacks on a running gateway, and suites of known answers.
+	cargo build --locked --bin consigne
+	scripts/nextest run --locked --workspace -E 'test(/wycheproof|forger|hostile|isolation|harmless|signed|vectors/) | test(clients::)'
+	scripts/security
 
 lint: ## Format, clippy, links in the docs, licences and advisories.
 	cargo fmt --all --check

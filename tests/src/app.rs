@@ -210,7 +210,12 @@ impl TestApp {
         self.clock.advance(by);
     }
 
-    /// Where metrics are served.
+    /// Where the API is.
+    pub fn url(&self) -> &str {
+        &self.running.url
+    }
+
+    /// Where its metrics are.
     pub fn metrics_url(&self) -> String {
         self.running.metrics_url.clone()
     }

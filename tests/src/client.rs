@@ -27,6 +27,17 @@ impl Client {
         Self { http, base: base.trim_end_matches('/').into(), token: None, origin: None }
     }
 
+    /// The same, that trusts this certificate in PEM and no other.
+    ///
+    /// # Errors
+    /// It is none.
+    #[expect(clippy::disallowed_methods, reason = "tests are the outside, which egress is not for")]
+    pub fn trusting(base: &str, pem: &[u8]) -> Result<Self> {
+        let certificate = reqwest::Certificate::from_pem(pem)?;
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([certificate]).build()?;
+        Ok(Self { http, ..Self::new(base) })
+    }
+
     /// The same, with this token or key.
     #[must_use]
     pub fn with_token(&self, token: impl Into<String>) -> Self {

@@ -14,6 +14,7 @@ mod corrections;
 mod embeddings;
 mod erasure;
 mod escalations;
+mod hostile;
 mod identity;
 mod knowledge;
 mod models;
@@ -22,7 +23,9 @@ mod plugins;
 mod reranking;
 mod s3;
 mod search;
+mod sensitive;
 mod sources;
+mod tls;
 mod transport;
 
 mod clients;

@@ -32,9 +32,13 @@ use crate::{
         executor::SchemaExecutor,
         request::{Rates, RequestGuard},
     },
-    http::{self, Metrics, Playground, Readiness, Routes, Transport},
+    http::{self, Metrics, Playground, Readiness, Routes, Transport, tls::Certificate},
     plugins, telemetry, worker,
 };
+
+/// Until the headers of a request have arrived: nobody holds a connection by sending a byte now and then.
+const HEADERS_WITHIN: Duration = Duration::from_secs(5);
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Root mutation fields that stand alone in their request: what is worth guessing at, or cannot be undone.
 const ALONE: [&str; 5] = ["signIn", "refreshSession", "startVisitorSession", "createVisitorToken", "eraseSubject"];
@@ -85,6 +89,8 @@ pub struct Running {
     pub app: App,
     servers: Vec<ServerHandle>,
     tasks: Vec<JoinHandle<()>>,
+    /// What goes on until the process ends.
+    followed: Vec<JoinHandle<()>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -135,6 +141,7 @@ impl App {
             metrics_url: String::new(),
             servers: Vec::new(),
             tasks: Vec::new(),
+            followed: Vec::new(),
             stopping,
             app: self.clone(),
         };
@@ -162,28 +169,41 @@ impl App {
 
     fn serve(&mut self, running: &mut Running) -> Result<String> {
         let server = &self.config.server;
-        refuse_plain_http_outside(server.listen, server.behind_tls_proxy)?;
+        let certificate = server.certificate().map(Certificate::read).transpose()?;
+        let is_under_tls = certificate.is_some() || server.behind_tls_proxy;
+        refuse_plain_http_outside(server.listen, is_under_tls)?;
         let listener =
             TcpListener::bind(server.listen).with_context(|| format!("{} cannot be listened on", server.listen))?;
         let address = listener.local_addr()?;
+        let scheme = if certificate.is_some() { "https" } else { "http" };
         let url = server
             .public_url
             .clone()
-            .map_or_else(|| format!("http://{address}"), |url| url.trim_end_matches('/').to_owned());
+            .map_or_else(|| format!("{scheme}://{address}"), |url| url.trim_end_matches('/').to_owned());
         self.services.public_url = url.as_str().into();
-        let routes = self.routes();
+        let routes = self.routes()?;
+        let threads =
+            server.http_threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let made = HttpServer::new(move || {
             let routes = routes.clone();
             HttpApp::new()
-                .wrap(http::security_headers::security_headers())
+                .wrap(http::security_headers::security_headers(is_under_tls))
                 .wrap(from_fn(telemetry::log_requests))
                 .configure(move |config| routes.configure(config))
         })
-        .workers(server.http_threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)))
+        .workers(threads)
+        .max_connections(server.max_connections.div_ceil(threads.max(1)))
+        .client_request_timeout(HEADERS_WITHIN)
+        .tls_handshake_timeout(HANDSHAKE_WITHIN)
         .shutdown_timeout(server.stop_seconds)
-        .disable_signals()
-        .listen(listener)?
-        .run();
+        .disable_signals();
+        let made = match &certificate {
+            Some(certificate) => {
+                running.followed.push(certificate.follow());
+                made.listen_rustls_0_23(listener, certificate.server_config()?)?.run()
+            }
+            None => made.listen(listener)?.run(),
+        };
         running.servers.push(made.handle());
         running.tasks.push(tokio::spawn(async move {
             let _ = made.await;
@@ -191,9 +211,10 @@ impl App {
         Ok(url)
     }
 
-    fn routes(&self) -> Routes {
+    fn routes(&self) -> Result<Routes> {
         let is_development = !self.config.server.production;
-        let mut guard = RequestGuard::new(ALONE).in_development(is_development);
+        let trusted = self.config.server.trusted()?;
+        let mut guard = RequestGuard::new(ALONE).in_development(is_development).trusting(trusted);
         for (field, cost) in COSTS {
             guard = guard.with_cost(field, cost);
         }
@@ -205,12 +226,12 @@ impl App {
             Transport::new(executor, guard, &Rates::default(), http::Settings::default(), self.metrics.clone());
         let playground =
             if is_development { Playground::from_parts(&self.config.models.parts_dir) } else { Playground::off() };
-        Routes {
+        Ok(Routes {
             transport: web::Data::new(transport),
             readiness: web::Data::new(readiness(&self.services)),
             playground: web::Data::new(playground),
             services: web::Data::new(self.services.clone()),
-        }
+        })
     }
 
     /// Loads the embedding model, so that the first visitor does not wait for it.
@@ -226,6 +247,9 @@ impl Running {
     /// Stops: no new requests, work under way is finished or handed back, connections are closed.
     pub async fn stop(self) {
         let _ = self.stopping.send(true);
+        for task in &self.followed {
+            task.abort();
+        }
         for server in &self.servers {
             server.stop(true).await;
         }
@@ -271,13 +295,14 @@ fn services(
     };
     let limits = KnowledgeLimits {
         document_bytes: config.data.max_document_mb << 20,
-        parallel_ingests: 2,
+        // More than are parsed or embedded at a time: while some wait for the disk, others keep the embedder busy.
+        parallel_ingests: 4,
         page_bytes: config.sources.max_page_kb << 10,
         reranked_passages: config.models.rerank_passages,
         rerank_within: Duration::from_millis(config.models.rerank_ms),
     };
     let sandbox = Sandbox::new(SandboxOptions {
-        concurrency: limits.parallel_ingests,
+        concurrency: 2,
         recognizer: config.models.recognizer(),
         ..SandboxOptions::new(parser)
     });
@@ -311,12 +336,12 @@ fn readiness(services: &Services) -> Readiness {
 }
 
 /// Credentials and personal data would cross the network in the clear.
-fn refuse_plain_http_outside(listen: SocketAddr, behind_tls_proxy: bool) -> Result<()> {
-    if listen.ip().is_loopback() || behind_tls_proxy {
+fn refuse_plain_http_outside(listen: SocketAddr, is_under_tls: bool) -> Result<()> {
+    if listen.ip().is_loopback() || is_under_tls {
         return Ok(());
     }
     bail!(
-        "{listen} is reachable from outside, and nobody speaks TLS there. Put a TLS proxy in front and say so with \
-         CONSIGNE_BEHIND_TLS_PROXY=true, or listen on 127.0.0.1."
+        "{listen} is reachable from outside, and nobody speaks TLS there. Give a certificate (--tls-certificate and --tls-key), \
+         put a TLS proxy in front and say so with CONSIGNE_BEHIND_TLS_PROXY=true, or listen on 127.0.0.1."
     )
 }

@@ -3,7 +3,7 @@
 //! In reading order: [`executor`] what the transports need of the schema's side, [`transport`] the one way every
 //! operation takes, [`answer`] what a client gets back, [`media`] content types; then the transports [`graphql`],
 //! [`sse`] and [`websocket`]; then [`channels`] what comes back
-//! from where staff answers, [`cors`], [`security_headers`], [`health`], [`metrics`] and the [`playground`].
+//! from where staff answers, [`cors`], [`security_headers`], [`tls`], [`health`], [`metrics`] and the [`playground`].
 //!
 //! Nothing is executed over GET. Nothing is parsed as JSON that does not say it is JSON. No cookie is read or set, so
 //! no page can act in a visitor's name. No path, query string, address or body reaches a log or a metric.
@@ -22,6 +22,7 @@ pub mod security_headers;
 pub mod sse;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 pub mod transport;
 pub mod uploads;
 pub mod websocket;

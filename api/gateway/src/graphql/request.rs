@@ -1,7 +1,7 @@
 //! The guard before execution: what a client sent is measured and refused before a resolver, or a validation rule that
 //! could be made to explode, sees it.
 //!
-//! In reading order: [`limits`] the numbers, [`parameters`] the shape of a request, [`tokens`] what is checked before
+//! In reading order: [`limits`] the numbers, [`parameters`] the shape of a request, [`documents`] those that are trusted, [`tokens`] what is checked before
 //! the parser runs, [`measure`] what is checked on the parsed document, [`cost`] what it is worth, [`rates`] who may
 //! spend how much, [`refusal`] what a client is told.
 //!
@@ -10,6 +10,7 @@
 //! for 767 bytes of it). No text of a client's is repeated in a refusal.
 
 pub mod cost;
+pub mod documents;
 pub mod limits;
 pub mod measure;
 pub mod parameters;
@@ -29,6 +30,7 @@ use async_graphql_parser::{
 use sha2::{Digest, Sha256};
 
 pub use self::{
+    documents::TrustedDocuments,
     limits::Limits,
     parameters::Parameters,
     rates::{Rate, RateLimits, Rates, Standing},
@@ -97,6 +99,8 @@ pub struct RequestGuard {
     pub lists: HashMap<String, u32>,
     /// Whether everybody may introspect.
     pub is_development: bool,
+    /// The only documents of visitors and of the public, where the operator names them.
+    pub trusted: Option<TrustedDocuments>,
 }
 
 impl RequestGuard {
@@ -131,6 +135,28 @@ impl RequestGuard {
         self
     }
 
+    /// Lets visitors and the public ask for these documents alone.
+    #[must_use]
+    pub fn trusting(mut self, trusted: Option<TrustedDocuments>) -> Self {
+        self.trusted = trusted;
+        self
+    }
+
+    /// The document's text, where this caller may ask for it.
+    fn document(&self, class: CallerClass, parameters: &mut Parameters) -> Result<(), Refusal> {
+        if parameters.query.is_empty()
+            && let Some(id) = parameters.document_id.take()
+        {
+            let not_supported =
+                || Refusal::transport(400, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported");
+            parameters.query = self.trusted.as_ref().ok_or_else(not_supported)?.text(&id)?.to_owned();
+        }
+        match &self.trusted {
+            Some(trusted) if class != CallerClass::Member => trusted.require(&parameters.query),
+            _ => Ok(()),
+        }
+    }
+
     /// The limits that hold for this caller.
     pub fn limits(&self, class: CallerClass) -> &Limits {
         match class {
@@ -148,8 +174,9 @@ impl RequestGuard {
     ///
     /// # Errors
     /// The first limit that is passed.
-    pub fn admit(&self, class: CallerClass, parameters: Parameters) -> Result<Admitted, Refusal> {
+    pub fn admit(&self, class: CallerClass, mut parameters: Parameters) -> Result<Admitted, Refusal> {
         let limits = self.limits(class);
+        self.document(class, &mut parameters)?;
         let fingerprint = fingerprint(&parameters.query);
         tokens::check(&parameters.query, limits)?;
         parameters.check(limits)?;

@@ -4,8 +4,11 @@ use actix_web::middleware::DefaultHeaders;
 
 /// Nothing is guessed, framed, loaded or told to others. An answer that needs more sets its own header; this one then
 /// keeps away.
-pub fn security_headers() -> DefaultHeaders {
-    DefaultHeaders::new()
+pub fn security_headers(is_under_tls: bool) -> DefaultHeaders {
+    let headers = DefaultHeaders::new();
+    // A year (RFC 6797). Over plain HTTP the header means nothing.
+    let headers = if is_under_tls { headers.add(("Strict-Transport-Security", "max-age=31536000")) } else { headers };
+    headers
         .add(("X-Content-Type-Options", "nosniff"))
         .add(("X-Frame-Options", "DENY"))
         .add((

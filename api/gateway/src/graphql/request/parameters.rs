@@ -7,8 +7,10 @@ use super::{Limits, Refusal};
 /// A request as a client sent it, its members checked by type. Members we do not know are ignored.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parameters {
-    /// The document.
+    /// The document; empty where only its id was sent.
     pub query: String,
+    /// The id of a trusted document.
+    pub document_id: Option<String>,
     /// Which operation of the document.
     pub operation_name: Option<String>,
     /// The variables' values.
@@ -38,8 +40,15 @@ impl Parameters {
             _ => return Err(malformed("The body must be an object.")),
         };
         let extensions = object(&mut members, "extensions")?;
+        let document_id = match members.remove("documentId") {
+            None | Some(Value::Null) => extensions.get("persistedQuery").and_then(|of| of["sha256Hash"].as_str()),
+            Some(Value::String(ref id)) => Some(id.as_str()),
+            Some(_) => return Err(malformed("`documentId` must be a string.")),
+        }
+        .map(str::to_owned);
         let query = match members.remove("query") {
             Some(Value::String(query)) => query,
+            None | Some(Value::Null) if document_id.is_some() => String::new(),
             None | Some(Value::Null) if extensions.contains_key("persistedQuery") => {
                 return Err(Refusal::transport(400, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported"));
             }
@@ -51,7 +60,7 @@ impl Parameters {
             Some(Value::String(name)) => Some(name).filter(|name| !name.is_empty()),
             Some(_) => return Err(malformed("`operationName` must be a string.")),
         };
-        Ok(Self { query, operation_name, variables: object(&mut members, "variables")? })
+        Ok(Self { query, document_id, operation_name, variables: object(&mut members, "variables")? })
     }
 
     /// Refuses variables that are nested too deep or hold too many values.

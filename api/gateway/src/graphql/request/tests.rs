@@ -329,3 +329,49 @@ proptest! {
         prop_assert_eq!(found, expected, "{} selections, {} spreads", unfolded, spreads);
     }
 }
+
+const TRUSTED: &str = "query Desk { viewer { __typename } }";
+
+fn trusting(manifest: &str) -> RequestGuard {
+    RequestGuard::new([]).trusting(Some(TrustedDocuments::from_json(manifest.as_bytes()).unwrap()))
+}
+
+fn by_id(body: &str) -> Parameters {
+    Parameters::from_slice(body.as_bytes()).unwrap()
+}
+
+#[test]
+fn visitors_are_bound_to_trusted_documents_and_members_are_not() {
+    let guard = trusting(&format!(r#"{{"abc": "{TRUSTED}"}}"#));
+    assert!(guard.admit(CallerClass::Visitor, ask(TRUSTED)).is_ok());
+    for class in [CallerClass::Visitor, CallerClass::Public] {
+        let refusal = guard.admit(class, ask("{ viewer { __typename } }")).unwrap_err();
+        assert_eq!((refusal.code, refusal.stage), ("DOCUMENT_NOT_TRUSTED", Stage::Transport(403)));
+        // What is no document at all is not even parsed.
+        assert_eq!(guard.admit(class, ask("{{{{")).unwrap_err().code, "DOCUMENT_NOT_TRUSTED");
+    }
+    assert!(guard.admit(CallerClass::Member, ask("{ viewer { __typename } }")).is_ok());
+}
+
+#[test]
+fn a_document_is_asked_for_by_its_id_in_either_form() {
+    let apollo = format!(
+        r#"{{"format": "apollo-persisted-query-manifest", "version": 1, "operations": [{{"id": "abc", "name": "Desk", "type": "query", "body": "{TRUSTED}"}}]}}"#
+    );
+    for guard in [trusting(&format!(r#"{{"abc": "{TRUSTED}"}}"#)), trusting(&apollo)] {
+        for body in [
+            r#"{"documentId": "abc"}"#,
+            r#"{"documentId": "sha256:abc"}"#,
+            r#"{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "abc"}}}"#,
+        ] {
+            let admitted = guard.admit(CallerClass::Visitor, by_id(body)).unwrap();
+            assert_eq!(admitted.fingerprint, fingerprint(TRUSTED));
+        }
+        let unknown = guard.admit(CallerClass::Visitor, by_id(r#"{"documentId": "abd"}"#)).unwrap_err();
+        assert_eq!(unknown.code, "PERSISTED_QUERY_NOT_FOUND");
+    }
+    let refusal = RequestGuard::new([]).admit(CallerClass::Member, by_id(r#"{"documentId": "abc"}"#)).unwrap_err();
+    assert_eq!(refusal.code, "PERSISTED_QUERY_NOT_SUPPORTED");
+    assert!(Parameters::from_slice(br#"{"documentId": 3}"#).is_err());
+    assert!(TrustedDocuments::from_json(b"[1]").is_err());
+}
