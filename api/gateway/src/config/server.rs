@@ -30,7 +30,8 @@ pub struct ServerConfig {
     /// Private key of the certificate, in PEM.
     #[arg(long, env = "CONSIGNE_TLS_KEY", requires = "tls_certificate")]
     pub tls_key: Option<PathBuf>,
-    /// A proxy in front speaks TLS. Without it, or a certificate, only loopback addresses are listened on.
+    /// A proxy in front speaks TLS, and puts the address of the client last into `X-Forwarded-For`. Without it, or a certificate,
+    /// only loopback addresses are listened on.
     #[arg(long, env = "CONSIGNE_BEHIND_TLS_PROXY")]
     pub behind_tls_proxy: bool,
     /// The only documents that visitors and the public may ask for: a JSON object from ids to texts, or Apollo's manifest of
