@@ -39,6 +39,12 @@ impl Client {
         Self { origin: Some(origin.into()), ..self.clone() }
     }
 
+    /// The same, at another gateway.
+    #[must_use]
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.trim_end_matches('/').into(), ..self.clone() }
+    }
+
     /// The token that it shows.
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()

@@ -9,6 +9,7 @@ mod isolation;
 
 mod answers;
 mod audit;
+mod backups;
 mod channels;
 mod corrections;
 mod embeddings;

@@ -173,6 +173,10 @@ ids! {
     CannedReplyId "cnr";
     /// An erasure of a person.
     ErasureId "era";
+    /// A backup.
+    BackupId "bck";
+    /// A drill: a backup that was restored to see that it can be.
+    DrillId "drl";
     /// A job.
     JobId "job";
 }

@@ -21,11 +21,11 @@ pub mod subjects;
 use std::sync::Arc;
 
 pub use self::{
-    erasure::{EraseHandler, Erasure, ErasureState, ErasureStep, LedgerReplay, StepState},
+    erasure::{EraseHandler, Erasure, ErasureState, ErasureStep, LedgerReplay, StepState, replay},
     holder::DataHolder,
     identity_holder::IdentityHolder,
 };
-use crate::{blobs::Blobs, store::Store};
+use crate::{backups::Backups, blobs::Blobs, store::Store};
 
 /// The engine: the stores it reaches and everyone who holds personal data. Cheap to clone.
 #[derive(Clone)]
@@ -33,12 +33,18 @@ pub struct Privacy {
     store: Store,
     blobs: Blobs,
     holders: Arc<[Arc<dyn DataHolder>]>,
+    backups: Option<Backups>,
 }
 
 impl Privacy {
     /// An engine over these holders, asked in this order.
     pub fn new(store: Store, blobs: Blobs, holders: Vec<Arc<dyn DataHolder>>) -> Self {
-        Self { store, blobs, holders: holders.into() }
+        Self { store, blobs, holders: holders.into(), backups: None }
+    }
+
+    /// With backups, from whose copy of the key store an erased person's key has to go too.
+    pub fn with_backups(self, backups: Backups) -> Self {
+        Self { backups: Some(backups), ..self }
     }
 
     /// The database.

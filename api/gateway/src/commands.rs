@@ -1,11 +1,14 @@
 //! What `consigne` does from a terminal. The rest of the product never prints; these do.
 
 pub mod ask;
+pub mod backup;
 pub mod client;
 pub mod demo;
 pub mod doctor;
+pub mod drill;
 pub mod evaluate;
 pub mod reindex;
+pub mod restore;
 pub mod schema;
 pub mod serve;
 pub mod verify;

@@ -1,5 +1,6 @@
 //! What can be set. Each setting is a flag and an environment variable, read once at start, here and nowhere else.
 
+pub mod backups;
 pub mod channels;
 pub mod data;
 pub mod index;
@@ -11,8 +12,8 @@ pub mod sources;
 use clap::Args;
 
 pub use self::{
-    channels::ChannelConfig, data::DataConfig, index::IndexConfig, logs::LogConfig, models::ModelConfig,
-    server::ServerConfig, sources::SourceConfig,
+    backups::BackupConfig, channels::ChannelConfig, data::DataConfig, index::IndexConfig, logs::LogConfig,
+    models::ModelConfig, server::ServerConfig, sources::SourceConfig,
 };
 
 /// Everything that can be set.
@@ -24,6 +25,9 @@ pub struct Config {
     /// Where it keeps things.
     #[command(flatten)]
     pub data: DataConfig,
+    /// Backups.
+    #[command(flatten)]
+    pub backups: BackupConfig,
     /// Models and plugins.
     #[command(flatten)]
     pub models: ModelConfig,

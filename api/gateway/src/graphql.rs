@@ -9,6 +9,7 @@
 //! - No personal text in an error.
 
 pub mod audit;
+pub mod backups;
 pub mod channels;
 pub mod chat_events;
 pub mod chats;
@@ -67,9 +68,9 @@ pub struct PeopleQuery(
     members::MemberQuery,
 );
 
-/// What is on record: the audit log, the jobs, and what models used.
+/// What is on record: the audit log, the jobs, what models used, and backups.
 #[derive(MergedObject, Default)]
-pub struct RecordQuery(audit::AuditQuery, jobs::JobQuery, models::ModelQuery);
+pub struct RecordQuery(audit::AuditQuery, jobs::JobQuery, models::ModelQuery, backups::BackupQuery);
 
 /// What can be done. Every change is written to the audit log in the same transaction.
 #[derive(MergedObject, Default)]

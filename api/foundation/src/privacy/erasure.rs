@@ -26,10 +26,13 @@ use crate::{
         WorkspaceTx,
         entity::{erasure_steps, erasures},
     },
+    workspaces,
 };
 
 const JOB: &str = "erase";
+const REPLAY: &str = "erasure-ledger-replay";
 const SECOND_READER: &str = "second-reader";
+const BACKUPS: &str = "backups";
 
 /// Where an erasure stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,11 +144,12 @@ async fn existing(scope: &Scope, privacy: &Privacy, subject: SubjectId) -> Resul
     }
 }
 
-/// Freezes the subject and writes the erasure, its steps and its job, in one transaction.
-async fn open(scope: &Scope, privacy: &Privacy, entry: &ledger::Entry, idempotency_key: &str) -> Result<()> {
+/// Freezes the subject and writes the erasure, its steps and its job, in one transaction. Says whether there was anybody to
+/// erase.
+async fn open(scope: &Scope, privacy: &Privacy, entry: &ledger::Entry, idempotency_key: &str) -> Result<bool> {
     let tx = privacy.store.write(scope).await?;
     if !subjects::freeze(&tx, entry.subject).await? {
-        return Ok(());
+        return Ok(false);
     }
     let row = erasures::ActiveModel {
         workspace_id: Set(scope.workspace()),
@@ -177,14 +181,17 @@ async fn open(scope: &Scope, privacy: &Privacy, entry: &ledger::Entry, idempoten
         .await?;
     audit::append(scope, &tx, Event::new("subject.erasure_requested").target("erasure", entry.erasure.0)).await?;
     jobs::enqueue(&tx, NewJob::new(JOB, entry.erasure.0).priority(1)).await?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(true)
 }
 
 impl Privacy {
     fn step_names(&self) -> Vec<&'static str> {
         let mut names = vec!["ledger"];
         names.extend(self.holders.iter().map(|h| h.name()));
-        names.extend([SECOND_READER, "key", "purge", certificate::STEP]);
+        names.extend([SECOND_READER, "key"]);
+        names.extend(self.backups.is_some().then_some(BACKUPS));
+        names.extend(["purge", certificate::STEP]);
         names
     }
 
@@ -200,6 +207,12 @@ impl Privacy {
             "ledger" => {
                 let missing = u64::from(!ledger::stands(&self.blobs, erasure.id).await?);
                 Ok((0, missing, None))
+            }
+            BACKUPS => {
+                let Some(backups) = &self.backups else { return Ok((0, 0, None)) };
+                backups.copy_ledger_entry(&entry_of(scope, erasure)).await?;
+                backups.back_up_keys().await?;
+                Ok((0, 0, Some("the backup of the key store was overwritten without the person's key".to_owned())))
             }
             SECOND_READER => {
                 let remainder = second_reader::count(scope, &self.store, subject).await?;
@@ -220,6 +233,15 @@ impl Privacy {
             }
             other => Err(Error::internal(format!("there is no erasure step {other}"))),
         }
+    }
+}
+
+fn entry_of(scope: &Scope, erasure: &Erasure) -> ledger::Entry {
+    ledger::Entry {
+        erasure: erasure.id,
+        workspace: scope.workspace(),
+        subject: erasure.subject,
+        requested_at: erasure.requested_at,
     }
 }
 
@@ -371,35 +393,47 @@ pub struct LedgerReplay(pub Privacy);
 #[async_trait]
 impl Duty for LedgerReplay {
     fn name(&self) -> &'static str {
-        "erasure-ledger-replay"
+        REPLAY
     }
 
     fn every(&self) -> Duration {
         Duration::from_secs(600)
     }
 
-    async fn run(&self, context: &DutyContext) -> Result<()> {
-        let privacy = &self.0;
-        let scopes = context.scopes().await?;
-        let completed = completed(privacy, &scopes).await?;
-        let in_ledger = ledger::erasures(&privacy.blobs).await?;
-        let open_ones = in_ledger.into_iter().filter(|id| !completed.contains(id));
-        let entries = ledger::read(&privacy.blobs, open_ones).await?;
-        for scope in scopes {
-            for entry in entries.iter().filter(|e| e.workspace == scope.workspace()) {
-                match load(&scope, privacy, entry.erasure).await? {
-                    None => open(&scope, privacy, entry, &format!("ledger:{}", entry.erasure)).await?,
-                    Some(erasure) if erasure.state == ErasureState::Pending => {
-                        let tx = privacy.store.write(&scope).await?;
-                        jobs::enqueue(&tx, NewJob::new(JOB, entry.erasure.0).priority(1)).await?;
-                        tx.commit().await?;
-                    }
-                    Some(_) => {}
+    async fn run(&self, _: &DutyContext) -> Result<()> {
+        replay(&self.0).await.map(drop)
+    }
+}
+
+/// What the duty does: also done by a restore, and before the gateway opens. Answers how many erasures it opened.
+///
+/// # Errors
+/// `Unavailable`; `Corrupt` where an entry of the ledger cannot be read.
+pub async fn replay(privacy: &Privacy) -> Result<u64> {
+    let workspaces = workspaces::all_ids(&privacy.store).await?;
+    let scopes: Vec<Scope> = workspaces.into_iter().map(|workspace| Scope::duty(workspace, REPLAY)).collect();
+    let completed = completed(privacy, &scopes).await?;
+    let in_ledger = ledger::erasures(&privacy.blobs).await?;
+    let open_ones = in_ledger.into_iter().filter(|id| !completed.contains(id));
+    let entries = ledger::read(&privacy.blobs, open_ones).await?;
+    let mut opened = 0;
+    for scope in scopes {
+        for entry in entries.iter().filter(|e| e.workspace == scope.workspace()) {
+            match load(&scope, privacy, entry.erasure).await? {
+                None => {
+                    let key = format!("ledger:{}", entry.erasure);
+                    opened += u64::from(open(&scope, privacy, entry, &key).await?);
                 }
+                Some(erasure) if erasure.state == ErasureState::Pending => {
+                    let tx = privacy.store.write(&scope).await?;
+                    jobs::enqueue(&tx, NewJob::new(JOB, entry.erasure.0).priority(1)).await?;
+                    tx.commit().await?;
+                }
+                Some(_) => {}
             }
         }
-        Ok(())
     }
+    Ok(opened)
 }
 
 /// Erasures of all workspaces that are through; their ledger entries need not be read again.

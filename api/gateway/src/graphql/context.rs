@@ -6,7 +6,7 @@ use async_graphql::{Context, Result};
 use consigne_assistant::{
     corrections::Corrections, escalations::inbound::InboundPost, knowledge::Knowledge, routes::Routes,
 };
-use consigne_foundation::{Permission, Scope, plugins::Registry, privacy::Privacy, store::Store};
+use consigne_foundation::{Permission, Scope, backups::Backups, plugins::Registry, privacy::Privacy, store::Store};
 
 use super::error::{self, refuse};
 
@@ -25,6 +25,8 @@ pub struct Services {
     pub corrections: Corrections,
     /// People's rights.
     pub privacy: Privacy,
+    /// Backups of the installation.
+    pub backups: Backups,
     /// What comes back through channels.
     pub inbound: InboundPost,
     /// Where clients reach this gateway: scheme, host and port, without a slash at the end.
