@@ -127,6 +127,18 @@ pub fn data_steps() -> Vec<&'static str> {
     DATA.iter().map(|(name, _)| *name).collect()
 }
 
+/// Lets a role read every table of the data, and nothing else: the second reader of erasures. Postgres only.
+///
+/// # Errors
+/// What the database answers.
+pub async fn grant_reading(db: &DatabaseConnection, role: &str) -> Result<(), DbErr> {
+    let role = isolation::quote_identifier(role);
+    for table in DATA.iter().flat_map(|(_, sql)| dialect::tables(sql)) {
+        db.execute_unprepared(&format!("GRANT SELECT ON {table} TO {role}")).await?;
+    }
+    Ok(())
+}
+
 /// Brings the key store up to date. On Postgres it is the schema `keys`, whose dead rows are vacuumed at once, so that a
 /// shredded key does not outlive its row by long.
 ///

@@ -10,6 +10,7 @@ mod isolation;
 mod answers;
 mod audit;
 mod backups;
+mod certificates;
 mod channels;
 mod corrections;
 mod embeddings;

@@ -14,7 +14,7 @@
 //! - No backup is taken for whole without its manifest, and no manifest without the mac of this installation's root key.
 //! - No restore writes over anything.
 
-mod catalogue;
+pub(crate) mod catalogue;
 pub mod crypt;
 mod digest;
 pub mod drill;
@@ -28,7 +28,7 @@ pub mod manifest;
 mod prune;
 pub mod record;
 pub mod restore;
-mod rows;
+pub(crate) mod rows;
 pub mod target;
 
 #[cfg(test)]

@@ -177,6 +177,8 @@ ids! {
     BackupId "bck";
     /// A drill: a backup that was restored to see that it can be.
     DrillId "drl";
+    /// What keeps something from being erased.
+    HoldId "hld";
     /// A job.
     JobId "job";
 }

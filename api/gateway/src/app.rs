@@ -21,7 +21,10 @@ use consigne_foundation::{
     blobs::Blobs,
     jobs::Runner,
     plugins::Registry,
-    privacy::{DataHolder, IdentityHolder, Privacy},
+    privacy::{
+        DataHolder, IdentityHolder, OtherRole, Privacy,
+        retention::{self, Retention, Visitors},
+    },
     store::{Store, StoreSettings, connect},
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -121,7 +124,10 @@ impl App {
         registry.open_defaults().await?;
         let metrics = Arc::new(Metrics::new());
         let backups = Backups::new(store.clone(), blobs.clone(), config.backups.options(&config.data, root)?);
-        let services = services(&config, store, blobs, backups, registry, metrics.clone())?;
+        let mut services = services(&config, store, blobs, backups, registry, metrics.clone())?;
+        if let Some(url) = &config.data.database_reader_url {
+            services.privacy = services.privacy.with_other_role(OtherRole::connect(url).await?);
+        }
         let runner = worker::runner(&services, &config.data.data_dir, metrics.clone());
         Ok(Self { services, runner, metrics, config })
     }
@@ -254,6 +260,9 @@ pub async fn migrate(config: &Config) -> Result<()> {
     let (data, keys) = connect::connect_as_owner(&owner).await?;
     let role = config.data.application_role();
     consigne_migrations::migrate_data(&data, role.as_deref()).await.context("the database could not be migrated")?;
+    if let Some(reader) = config.data.reader_role() {
+        consigne_migrations::grant_reading(&data, &reader).await.context("the second reader could not be let in")?;
+    }
     consigne_migrations::migrate_keys(&keys, role.as_deref()).await.context("the key store could not be migrated")?;
     data.close().await?;
     keys.close().await?;
@@ -313,11 +322,26 @@ fn services(
         Arc::new(IdentityHolder(store.clone())),
     ];
     let privacy = Privacy::new(store.clone(), blobs, holders).with_backups(backups.clone());
+    let mut classes = retention::foundation_classes();
+    classes.extend(consigne_assistant::retention::classes());
+    classes.push(Arc::new(Visitors));
+    let retention = Retention::new(store.clone(), classes, &config.data.time_zone)?;
     let inbound =
         InboundPost { store: store.clone(), registry: registry.clone(), meter: Arc::new(worker::Meter(metrics)) };
     let routes = ModelRoutes::new(registry.clone(), store.clone());
     let corrections = Corrections::new(store.clone(), routes.clone());
-    Ok(Services { store, registry, knowledge, routes, corrections, privacy, backups, inbound, public_url: "".into() })
+    Ok(Services {
+        store,
+        registry,
+        knowledge,
+        routes,
+        corrections,
+        privacy,
+        retention,
+        backups,
+        inbound,
+        public_url: "".into(),
+    })
 }
 
 fn readiness(services: &Services) -> Readiness {

@@ -9,6 +9,7 @@ pub mod drill;
 pub mod evaluate;
 pub mod reindex;
 pub mod restore;
+pub mod retention;
 pub mod schema;
 pub mod serve;
 pub mod verify;

@@ -21,6 +21,7 @@ pub mod error;
 pub mod escalation_settings;
 pub mod escalations;
 pub mod executor;
+pub mod holds;
 pub mod identity;
 pub mod inbox;
 pub mod jobs;
@@ -32,6 +33,7 @@ pub mod node;
 pub mod plugins;
 pub mod privacy;
 pub mod request;
+pub mod retention;
 pub mod scalars;
 pub mod sources;
 pub mod workspaces;
@@ -49,7 +51,7 @@ pub struct Query(
     plugins::PluginQuery,
     LibraryQuery,
     PeopleQuery,
-    privacy::PrivacyQuery,
+    RightsQuery,
     RecordQuery,
 );
 
@@ -68,6 +70,10 @@ pub struct PeopleQuery(
     members::MemberQuery,
 );
 
+/// People's rights, what holds them up, and how long what is kept.
+#[derive(MergedObject, Default)]
+pub struct RightsQuery(privacy::PrivacyQuery, holds::HoldQuery, retention::RetentionQuery);
+
 /// What is on record: the audit log, the jobs, what models used, and backups.
 #[derive(MergedObject, Default)]
 pub struct RecordQuery(audit::AuditQuery, jobs::JobQuery, models::ModelQuery, backups::BackupQuery);
@@ -80,10 +86,14 @@ pub struct Mutation(
     plugins::PluginMutation,
     LibraryMutation,
     PeopleMutation,
-    privacy::PrivacyMutation,
+    RightsMutation,
     jobs::JobMutation,
     models::ModelMutation,
 );
+
+/// Serving people's rights, and what is beside them.
+#[derive(MergedObject, Default)]
+pub struct RightsMutation(privacy::PrivacyMutation, holds::HoldMutation, retention::RetentionMutation);
 
 /// What can be done to knowledge.
 #[derive(MergedObject, Default)]

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use consigne_assistant::{corrections::leave_no_core, knowledge::sandbox};
 use consigne_gateway::{
     app::Parts,
-    commands::{ask, backup, demo, doctor, drill, evaluate, reindex, restore, schema, serve, verify},
+    commands::{ask, backup, demo, doctor, drill, evaluate, reindex, restore, retention, schema, serve, verify},
     config::Config,
     telemetry,
 };
@@ -51,6 +51,8 @@ enum Command {
     Restore(Box<restore::RestoreArgs>),
     /// Restores the newest backup into scratch, compares it, and signs a report.
     Drill(Box<drill::DrillArgs>),
+    /// Counts what was kept long enough; the worker deletes it each hour.
+    Retention(Box<retention::RetentionArgs>),
     /// Verifies a deletion certificate or a drill's report offline, or every audit chain of this installation.
     Verify(verify::VerifyArgs),
     /// Checks database, root key, model, plugins and clock: what is wrong and how to mend it.
@@ -107,6 +109,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Backup(args) => backup::backup(*args).await,
         Command::Restore(args) => restore::restore(*args).await,
+        Command::Retention(args) => retention::retention(*args).await,
         Command::Drill(args) => drill::drill(*args).await,
         Command::Demo(args) => demo::demo(args).await,
         Command::Ask(args) => ask::ask(args).await,

@@ -27,7 +27,10 @@ use consigne_foundation::{
     audit::CheckpointDuty,
     backups::{BackupDuty, BackupMeter, RestoreDrill},
     jobs::{Duty, JobHandler, Runner, RunnerOptions},
-    privacy::{EraseHandler, LedgerReplay},
+    privacy::{
+        EraseHandler, FinalCertificates, LedgerReplay,
+        retention::{RetentionDuty, RetentionMeter},
+    },
 };
 
 use tokio::sync::Mutex;
@@ -75,6 +78,8 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         Arc::new(ChannelPoll(services.inbound.clone())),
         Arc::new(EscalationSweep(services.store.clone())),
         Arc::new(CheckpointDuty),
+        Arc::new(RetentionDuty { retention: services.retention.clone(), meter: Arc::new(Meter(metrics.clone())) }),
+        Arc::new(FinalCertificates(services.privacy.clone())),
         Arc::new(BackupDuty { backups: services.backups.clone(), meter: Arc::new(Meter(metrics.clone())) }),
         Arc::new(RestoreDrill {
             backups: services.backups.clone(),
@@ -96,6 +101,13 @@ impl DeliveryMeter for Meter {
 
     fn came_in(&self, outcome: &'static str) {
         self.0.outcome(&self.0.channel_events, outcome);
+    }
+}
+
+impl RetentionMeter for Meter {
+    fn ran(&self, deleted: u64, backlogs: u64) {
+        self.0.retention_deleted.inc_by(deleted);
+        self.0.retention_backlogs.set(i64::try_from(backlogs).unwrap_or(i64::MAX));
     }
 }
 

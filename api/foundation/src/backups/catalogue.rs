@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// Which of the two stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Schema {
+pub(crate) enum Schema {
     Data,
     /// The schema `keys` on Postgres, a file of its own on SQLite.
     Keys,
@@ -23,7 +23,7 @@ const SCOPE: &str = "workspace_id";
 
 /// A table.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(crate) struct Table {
     pub name: String,
     pub columns: Vec<Column>,
     /// The columns of its primary key, in order.
@@ -41,14 +41,14 @@ impl Table {
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Column {
+pub(crate) struct Column {
     pub name: String,
     pub kind: ColumnKind,
 }
 
 /// What a column holds, in the words of this database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ColumnKind {
+pub(crate) enum ColumnKind {
     Uuid,
     Bytes,
     Integer,
@@ -82,7 +82,7 @@ impl ColumnKind {
 }
 
 /// All tables, each after those that it refers to.
-pub(super) async fn tables(db: &impl ConnectionTrait, schema: Schema) -> Result<Vec<Table>> {
+pub(crate) async fn tables(db: &impl ConnectionTrait, schema: Schema) -> Result<Vec<Table>> {
     let is_postgres = db.get_database_backend() == DbBackend::Postgres;
     let (columns, references) =
         if is_postgres { (POSTGRES_COLUMNS, POSTGRES_REFERENCES) } else { (COLUMNS, REFERENCES) };

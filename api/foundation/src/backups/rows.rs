@@ -105,7 +105,7 @@ fn names(columns: &[Column]) -> String {
 }
 
 /// Every following statement of this transaction is about this workspace.
-pub(super) async fn name_workspace(db: &impl ConnectionTrait, workspace: WorkspaceId) -> Result<()> {
+pub(crate) async fn name_workspace(db: &impl ConnectionTrait, workspace: WorkspaceId) -> Result<()> {
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,
         "SELECT set_config('app.workspace_id', $1, true)",
@@ -121,7 +121,12 @@ fn line_of(table: &Table, row: &QueryResult) -> Result<String> {
 }
 
 fn key_of(table: &Table, row: &QueryResult) -> Result<Vec<Bound>> {
-    table.key.iter().map(|column| bind(column.kind, &plain(column, row)?)).collect()
+    table.key.iter().map(|column| value_of(column, row)).collect()
+}
+
+/// A value as this database gave it and takes it.
+pub(crate) fn value_of(column: &Column, row: &QueryResult) -> Result<Bound> {
+    bind(column.kind, &plain(column, row)?)
 }
 
 /// A value as a backup says it.

@@ -6,7 +6,13 @@ use async_graphql::{Context, Result};
 use consigne_assistant::{
     corrections::Corrections, escalations::inbound::InboundPost, knowledge::Knowledge, routes::Routes,
 };
-use consigne_foundation::{Permission, Scope, backups::Backups, plugins::Registry, privacy::Privacy, store::Store};
+use consigne_foundation::{
+    Permission, Scope,
+    backups::Backups,
+    plugins::Registry,
+    privacy::{Privacy, retention::Retention},
+    store::Store,
+};
 
 use super::error::{self, refuse};
 
@@ -25,6 +31,8 @@ pub struct Services {
     pub corrections: Corrections,
     /// People's rights.
     pub privacy: Privacy,
+    /// What goes by itself.
+    pub retention: Retention,
     /// Backups of the installation.
     pub backups: Backups,
     /// What comes back through channels.
