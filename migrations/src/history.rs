@@ -15,8 +15,9 @@ const EMBEDDING_CHANGES: &str = include_str!("m0005_embedding_changes.sql");
 const SOURCE_CARE: &str = include_str!("m0006_source_care.sql");
 const ESCALATIONS: &str = include_str!("m0007_escalations.sql");
 const MODELS: &str = include_str!("m0008_models.sql");
-const PROCESSING_GROUNDS: &str = include_str!("m0013_processing_grounds.sql");
+const BACKUPS: &str = include_str!("m0011_backups.sql");
 const ACCOUNTS: &str = include_str!("m0012_accounts.sql");
+const PROCESSING_GROUNDS: &str = include_str!("m0013_processing_grounds.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
 
 /// Scripts of the data, oldest first. Append; never change one that was released.
@@ -29,6 +30,7 @@ const DATA: &[(&str, &str)] = &[
     ("m0006_source_care", SOURCE_CARE),
     ("m0007_escalations", ESCALATIONS),
     ("m0008_models", MODELS),
+    ("m0011_backups", BACKUPS),
     ("m0012_accounts", ACCOUNTS),
     ("m0013_processing_grounds", PROCESSING_GROUNDS),
 ];
@@ -100,6 +102,43 @@ pub async fn migrate_data(db: &DatabaseConnection, application_role: Option<&str
         }
         let role = isolation::quote_identifier(role);
         db.execute_unprepared(&format!("GRANT SELECT ON seaql_migrations TO {role}")).await?;
+    }
+    Ok(())
+}
+
+/// As [`migrate_data`], up to this step and no further: for what was written when the history ended there.
+///
+/// # Errors
+/// What the database answers; `Custom` where the history has no such step, or the database is past it.
+pub async fn migrate_data_to(db: &DatabaseConnection, application_role: Option<&str>, last: &str) -> Result<(), DbErr> {
+    let missing = pending(db).await?;
+    let Some(at) = missing.iter().position(|name| name == last) else {
+        return Err(DbErr::Custom(format!("{last} is not among the steps that are left")));
+    };
+    Data::up(db, Some(at as u32 + 1)).await?;
+    let Some(role) = application_role else { return Ok(()) };
+    let done = applied(db).await?;
+    let scripts = DATA.iter().filter(|(name, _)| done.iter().any(|step| step == name));
+    for statement in scripts.flat_map(|(_, sql)| dialect::tables(sql)).flat_map(|table| isolation::grant(table, role)) {
+        db.execute_unprepared(&statement).await?;
+    }
+    let role = isolation::quote_identifier(role);
+    db.execute_unprepared(&format!("GRANT SELECT ON seaql_migrations TO {role}")).await.map(drop)
+}
+
+/// The steps of the data's history, oldest first.
+pub fn data_steps() -> Vec<&'static str> {
+    DATA.iter().map(|(name, _)| *name).collect()
+}
+
+/// Lets a role read every table of the data, and nothing else: the second reader of erasures. Postgres only.
+///
+/// # Errors
+/// What the database answers.
+pub async fn grant_reading(db: &DatabaseConnection, role: &str) -> Result<(), DbErr> {
+    let role = isolation::quote_identifier(role);
+    for table in DATA.iter().flat_map(|(_, sql)| dialect::tables(sql)) {
+        db.execute_unprepared(&format!("GRANT SELECT ON {table} TO {role}")).await?;
     }
     Ok(())
 }

@@ -11,4 +11,4 @@ pub mod dialect;
 pub mod history;
 pub mod isolation;
 
-pub use history::{applied, migrate_data, migrate_keys, pending};
+pub use history::{applied, data_steps, grant_reading, migrate_data, migrate_data_to, migrate_keys, pending};

@@ -213,6 +213,11 @@ impl TestApp {
         Ok(path.to_string_lossy().into_owned())
     }
 
+    /// The folder of all that the product keeps here.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Turns the clock forward.
     pub fn advance(&self, by: Duration) {
         self.clock.advance(by);

@@ -63,6 +63,8 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
     let canned = member.graphql("create_canned_reply", json!({"input": input})).await?.ok();
     member.graphql("set_staff_name", json!({"input": {"name": "Ann"}})).await?.ok();
     member.graphql("mark_chat_read", json!({"input": {"chatId": waiting}})).await?.ok();
+    let input = json!({"subjectId": visitor.subject, "ground": "LEGAL_CLAIMS", "endsAt": "2100-01-01T00:00:00Z"});
+    let hold = member.graphql("place_hold", json!({"input": input})).await?.ok();
     Ok(World::from([
         ("account", viewer.text("/viewer/actorId")),
         ("visitorSigningKey", visitor_key.text("/addVisitorSigningKey/visitorSigningKey/id")),
@@ -79,6 +81,7 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
         ("embeddingChange", unlike("emc_01JDAAAAAAAAAAAAAAAAAAAAAA")),
         ("erasure", erasure),
         ("job", unlike("job_01JDAAAAAAAAAAAAAAAAAAAAAA")),
+        ("hold", hold.text("/placeHold/hold/id")),
         ("message", messages.text("/chat/messages/nodes/0/id")),
         ("source", source),
         ("subject", visitor.subject.clone()),
@@ -107,6 +110,7 @@ fn kinds(place: &IdPlace) -> Vec<&'static str> {
         (_, "apiKeyId") => vec!["apiKey"],
         (_, "embeddingChangeId") => vec!["embeddingChange"],
         (_, "jobId") => vec!["job"],
+        (_, "holdId") => vec!["hold"],
         (_, "subjectId") => vec!["subject"],
         (_, "uploadId") => vec!["upload"],
         // Both are the same owner's here; `access::sessions` tries it with somebody who is a member of one alone.

@@ -10,6 +10,8 @@ mod isolation;
 mod access;
 mod answers;
 mod audit;
+mod backups;
+mod certificates;
 mod channels;
 mod corrections;
 mod embeddings;

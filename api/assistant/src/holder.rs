@@ -5,10 +5,11 @@ use consigne_foundation::{
     Result, Scope,
     id::SubjectId,
     jobs,
-    privacy::DataHolder,
-    store::{Notice, Store, Topic},
+    privacy::{DataHolder, holds},
+    store::{Notice, Store, Topic, WorkspaceTx},
 };
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
 
 use crate::{
     chats::answer,
@@ -29,6 +30,48 @@ macro_rules! of_subject {
             .filter($entity::Column::WorkspaceId.eq($scope.workspace()))
             .filter($entity::Column::SubjectId.eq($subject))
     };
+}
+
+/// Deletes rows of a person, but for those of what is held; a row of nothing in particular goes.
+macro_rules! erase_but {
+    ($tx:expr, $scope:expr, $subject:expr, $entity:ident, $column:ident, $held:expr) => {{
+        let column = $entity::Column::$column;
+        let is_free = Condition::any().add(column.is_null()).add(column.is_not_in($held.iter().copied()));
+        of_subject!($entity, delete_many, $scope, $subject).filter(is_free).exec($tx.db()).await?.rows_affected
+    }};
+}
+
+/// Chats of a person that are held, and what was said and done in them.
+struct Held {
+    chats: Vec<Uuid>,
+    answers: Vec<Uuid>,
+    escalations: Vec<Uuid>,
+}
+
+impl Held {
+    async fn of(tx: &WorkspaceTx, subject: SubjectId) -> Result<Self> {
+        let chats = holds::chats_of(tx, subject).await?;
+        if chats.is_empty() {
+            return Ok(Self { chats, answers: Vec::new(), escalations: Vec::new() });
+        }
+        let answers = answers::Entity::find()
+            .filter(answers::Column::WorkspaceId.eq(tx.workspace()))
+            .filter(answers::Column::ChatId.is_in(chats.iter().copied()))
+            .select_only()
+            .column(answers::Column::Id)
+            .into_tuple()
+            .all(tx.db())
+            .await?;
+        let escalations = escalations::Entity::find()
+            .filter(escalations::Column::WorkspaceId.eq(tx.workspace()))
+            .filter(escalations::Column::ChatId.is_in(chats.iter().copied()))
+            .select_only()
+            .column(escalations::Column::Id)
+            .into_tuple()
+            .all(tx.db())
+            .await?;
+        Ok(Self { chats, answers, escalations })
+    }
 }
 
 #[async_trait]
@@ -60,11 +103,12 @@ impl DataHolder for ChatHolder {
             .into_tuple()
             .all(tx.db())
             .await?;
-        let erased = of_subject!(chat_events, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
-            + of_subject!(citations, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
-            + of_subject!(answers, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
-            + of_subject!(messages, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
-            + of_subject!(chats, delete_many, scope, subject).exec(tx.db()).await?.rows_affected;
+        let held = Held::of(&tx, subject).await?;
+        let erased = erase_but!(tx, scope, subject, chat_events, ChatId, held.chats)
+            + erase_but!(tx, scope, subject, citations, AnswerId, held.answers)
+            + erase_but!(tx, scope, subject, answers, ChatId, held.chats)
+            + erase_but!(tx, scope, subject, messages, ChatId, held.chats)
+            + erase_but!(tx, scope, subject, chats, Id, held.chats);
         jobs::cancel(&tx, answer::JOB, open.iter().map(|id| id.0)).await?;
         for chat in listened {
             tx.notify(Notice { topic: Topic::Chat, id: chat.0 });
@@ -102,12 +146,13 @@ impl DataHolder for EscalationHolder {
             .into_tuple()
             .all(tx.db())
             .await?;
-        let erased = of_subject!(deliveries, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
-            + of_subject!(channel_threads, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
-            + of_subject!(inbox_events, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
-            + of_subject!(chat_notes, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
-            + of_subject!(chat_reads, delete_many, scope, subject).exec(tx.db()).await?.rows_affected
-            + of_subject!(escalations, delete_many, scope, subject).exec(tx.db()).await?.rows_affected;
+        let held = Held::of(&tx, subject).await?;
+        let erased = erase_but!(tx, scope, subject, deliveries, EscalationId, held.escalations)
+            + erase_but!(tx, scope, subject, channel_threads, EscalationId, held.escalations)
+            + erase_but!(tx, scope, subject, inbox_events, EscalationId, held.escalations)
+            + erase_but!(tx, scope, subject, chat_notes, ChatId, held.chats)
+            + erase_but!(tx, scope, subject, chat_reads, ChatId, held.chats)
+            + erase_but!(tx, scope, subject, escalations, ChatId, held.chats);
         jobs::cancel(&tx, outbox::JOB, waiting.iter().map(|id| id.0)).await?;
         tx.notify(Notice { topic: Topic::Inbox, id: scope.workspace().0 });
         tx.commit().await?;

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`assistants`], [`knowledge`] (documents, ingest, search), [`policy`] (where texts may go), [`usage`]
 //! (numbers and budgets), [`routes`] (ways to a model), [`chats`] (chats, answers, live events), [`escalations`] (people in
-//! the loop), [`corrections`], [`holder`].
+//! the loop), [`corrections`], [`holder`], [`retention`].
 //!
 //! Invariants, as absences:
 //! - Nothing here knows HTTP or GraphQL.
@@ -18,6 +18,7 @@ pub mod escalations;
 pub mod holder;
 pub mod knowledge;
 pub mod policy;
+pub mod retention;
 pub mod routes;
 mod sensitive;
 pub mod usage;

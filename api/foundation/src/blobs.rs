@@ -39,7 +39,8 @@ use crate::{
     vault::Key,
 };
 
-const PREFIX: &str = "blobs";
+/// Where sealed objects are.
+pub(crate) const PREFIX: &str = "blobs";
 
 /// The most bytes of a small object.
 const SMALL: u64 = 1 << 20;
@@ -285,6 +286,11 @@ impl Blobs {
             .map_err(|error| Error::new(ErrorKind::Unavailable, "The folder of files cannot be read.").because(error))
     }
 
+    /// The store behind them, for backups, which copy objects as they are: sealed.
+    pub(crate) fn objects(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
     /// Answers if the folder is there, or the bucket can be asked.
     ///
     /// # Errors
@@ -358,7 +364,7 @@ fn misconfigured(message: impl Into<String>) -> Error {
 }
 
 /// Paths hold ids only, so the store's own words may stand in the log.
-fn failed(error: object_store::Error) -> Error {
+pub(crate) fn failed(error: object_store::Error) -> Error {
     use object_store::Error as Store;
     match error {
         Store::NotFound { .. } => Error::not_found("file"),

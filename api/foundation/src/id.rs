@@ -179,6 +179,12 @@ ids! {
     CannedReplyId "cnr";
     /// An erasure of a person.
     ErasureId "era";
+    /// A backup.
+    BackupId "bck";
+    /// A drill: a backup that was restored to see that it can be.
+    DrillId "drl";
+    /// What keeps something from being erased.
+    HoldId "hld";
     /// A job.
     JobId "job";
 }

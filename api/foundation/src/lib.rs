@@ -1,7 +1,7 @@
 //! What every feature stands on.
 //!
 //! Reading order: [`error`], [`id`], [`clock`], [`scope`]; then [`store`] (the database and its transactions),
-//! [`vault`] (keys), [`audit`] (the chain of what was done), [`jobs`] (what is still to do), [`blobs`] (files);
+//! [`vault`] (keys), [`audit`] (the chain of what was done), [`jobs`] (what is still to do), [`blobs`] (files), [`backups`];
 //! then [`identity`], [`workspaces`], [`plugins`] and [`privacy`]; [`detector`] stands for itself (personal data in a text).
 //!
 //! Invariants, as absences:
@@ -11,6 +11,7 @@
 //! - No personal data stands in an error, a log line or a job.
 
 pub mod audit;
+pub mod backups;
 pub mod blobs;
 pub mod clock;
 pub mod detector;

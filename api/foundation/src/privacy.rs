@@ -3,7 +3,8 @@
 //! The engine knows [`DataHolder`]s, never chats: a feature crate owns tables, so it holds personal data, so it answers
 //! here. No method has a default body; the compiler lists who has to answer when a right is added.
 //!
-//! Reading order: [`subjects`], [`holder`], [`erasure`] (GDPR art. 17), [`ledger`], [`second_reader`], [`certificate`].
+//! Reading order: [`subjects`], [`holder`], [`erasure`] (GDPR art. 17), [`ledger`], [`second_reader`], [`holds`], [`certificate`],
+//! [`finality`]; [`retention`] (art. 5(1)(e)).
 //!
 //! Invariants, as absences:
 //! - Nothing reports done what it did not count: a step whose store is down stays PENDING.
@@ -12,20 +13,25 @@
 
 pub mod certificate;
 pub mod erasure;
+pub mod finality;
 pub mod holder;
+pub mod holds;
 pub mod identity_holder;
 pub mod ledger;
+pub mod retention;
 pub mod second_reader;
 pub mod subjects;
 
 use std::sync::Arc;
 
 pub use self::{
-    erasure::{EraseHandler, Erasure, ErasureState, ErasureStep, LedgerReplay, StepState},
+    erasure::{EraseHandler, Erasure, ErasureState, ErasureStep, LedgerReplay, StepState, replay},
+    finality::FinalCertificates,
     holder::DataHolder,
     identity_holder::IdentityHolder,
+    second_reader::OtherRole,
 };
-use crate::{blobs::Blobs, store::Store};
+use crate::{backups::Backups, blobs::Blobs, store::Store};
 
 /// The engine: the stores it reaches and everyone who holds personal data. Cheap to clone.
 #[derive(Clone)]
@@ -33,12 +39,24 @@ pub struct Privacy {
     store: Store,
     blobs: Blobs,
     holders: Arc<[Arc<dyn DataHolder>]>,
+    backups: Option<Backups>,
+    other_role: Option<OtherRole>,
 }
 
 impl Privacy {
     /// An engine over these holders, asked in this order.
     pub fn new(store: Store, blobs: Blobs, holders: Vec<Arc<dyn DataHolder>>) -> Self {
-        Self { store, blobs, holders: holders.into() }
+        Self { store, blobs, holders: holders.into(), backups: None, other_role: None }
+    }
+
+    /// With backups, from whose copy of the key store an erased person's key has to go too.
+    pub fn with_backups(self, backups: Backups) -> Self {
+        Self { backups: Some(backups), ..self }
+    }
+
+    /// With a second reader under another database role.
+    pub fn with_other_role(self, other_role: OtherRole) -> Self {
+        Self { other_role: Some(other_role), ..self }
     }
 
     /// The database.

@@ -56,6 +56,9 @@ const CHECK_ROW: WorkspaceId = WorkspaceId(Uuid::nil());
 const CHECK_VERSION: i64 = 0;
 const CHECK_VALUE: &[u8] = b"consigne: this is the root key";
 
+/// The key of look-up values that belong to no workspace.
+pub(crate) const INSTANCE_INDEX: &str = "consigne/instance-index/1";
+
 /// Turns words of one workspace into numbers that say nothing to anybody without its key.
 pub struct TermNumbers(Secret);
 
@@ -91,7 +94,7 @@ impl Vault {
             clock,
             wrapping: Key::single(Kind::Wrapping, root.derive("consigne/wrap/1")),
             instance: Key::single(Kind::Instance, root.derive("consigne/instance/1")),
-            instance_index: root.derive("consigne/instance-index/1"),
+            instance_index: root.derive(INSTANCE_INDEX),
             workspaces: RwLock::default(),
             checked: OnceCell::new(),
         }))
@@ -215,6 +218,11 @@ impl Vault {
     /// HMAC-SHA-256 of it, 32 bytes. `normalised` must come from the one normaliser of that purpose.
     pub fn instance_index(&self, purpose: &'static str, normalised: &str) -> Vec<u8> {
         aead::keyed_hash(self.0.instance_index.as_ref(), &[purpose.as_bytes(), normalised.as_bytes()]).to_vec()
+    }
+
+    /// The key store itself, for its backup, which holds keys as they lie there: wrapped.
+    pub(crate) fn key_store(&self) -> &DatabaseConnection {
+        &self.0.db
     }
 
     /// A value to look up something personal in one workspace, 32 bytes; elsewhere the same input gives another value.

@@ -17,12 +17,16 @@ use consigne_assistant::{
 };
 use consigne_foundation::{
     Clock,
+    backups::{Backups, Migrate, UpTo},
     blobs::Blobs,
     identity::mails::AccountMails,
     jobs::Runner,
     plugins::Registry,
-    privacy::{DataHolder, IdentityHolder, Privacy},
-    store::{Store, connect},
+    privacy::{
+        DataHolder, IdentityHolder, OtherRole, Privacy,
+        retention::{self, Retention, Visitors},
+    },
+    store::{Store, StoreSettings, connect},
 };
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -144,7 +148,7 @@ impl App {
             migrate(&config).await?;
         }
         let root = config.data.root_key()?;
-        let store = Store::open(&config.data.store(), root, clock).await?;
+        let store = Store::open(&config.data.store(), root.clone(), clock).await?;
         let pending = consigne_migrations::pending(store.connection_for_migrations()).await?;
         if !pending.is_empty() {
             bail!("The database lacks the migrations {}. Run `consigne migrate` as the owner.", pending.join(", "));
@@ -154,8 +158,12 @@ impl App {
         let registry = Arc::new(registry);
         registry.open_defaults().await?;
         let metrics = Arc::new(Metrics::new());
-        let services = services(&config, store, blobs, registry, metrics.clone())?;
-        let runner = worker::runner(&services, metrics.clone());
+        let backups = Backups::new(store.clone(), blobs.clone(), config.backups.options(&config.data, root)?);
+        let mut services = services(&config, store, blobs, backups, registry, metrics.clone())?;
+        if let Some(url) = &config.data.database_reader_url {
+            services.privacy = services.privacy.with_other_role(OtherRole::connect(url).await?);
+        }
+        let runner = worker::runner(&services, &config.data.data_dir, metrics.clone());
         Ok(Self { services, runner, metrics, config })
     }
 
@@ -306,16 +314,41 @@ pub async fn migrate(config: &Config) -> Result<()> {
     let (data, keys) = connect::connect_as_owner(&owner).await?;
     let role = config.data.application_role();
     consigne_migrations::migrate_data(&data, role.as_deref()).await.context("the database could not be migrated")?;
+    if let Some(reader) = config.data.reader_role() {
+        consigne_migrations::grant_reading(&data, &reader).await.context("the second reader could not be let in")?;
+    }
     consigne_migrations::migrate_keys(&keys, role.as_deref()).await.context("the key store could not be migrated")?;
     data.close().await?;
     keys.close().await?;
     Ok(())
 }
 
+/// Brings an empty database and its key store up to a step of the history, as the owner.
+///
+/// # Errors
+/// What the database answers.
+pub async fn migrate_to(owner: &StoreSettings, role: Option<&str>, up_to: UpTo) -> consigne_foundation::Result<()> {
+    let (data, keys) = connect::connect_as_owner(owner).await?;
+    match up_to {
+        UpTo::Step(last) => consigne_migrations::migrate_data_to(&data, role, &last).await?,
+        UpTo::Newest => consigne_migrations::migrate_data(&data, role).await?,
+    }
+    consigne_migrations::migrate_keys(&keys, role).await?;
+    data.close().await?;
+    keys.close().await?;
+    Ok(())
+}
+
+/// [`migrate_to`] for scratch, which has no roles.
+pub fn migrator() -> Migrate {
+    Arc::new(|settings, up_to| Box::pin(async move { migrate_to(&settings, None, up_to).await }))
+}
+
 fn services(
     config: &Config,
     store: Store,
     blobs: Blobs,
+    backups: Backups,
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
 ) -> Result<Services> {
@@ -343,7 +376,11 @@ fn services(
         Arc::new(VectorHolder(knowledge.clone())),
         Arc::new(IdentityHolder(store.clone())),
     ];
-    let privacy = Privacy::new(store.clone(), blobs, holders);
+    let privacy = Privacy::new(store.clone(), blobs, holders).with_backups(backups.clone());
+    let mut classes = retention::foundation_classes();
+    classes.extend(consigne_assistant::retention::classes());
+    classes.push(Arc::new(Visitors));
+    let retention = Retention::new(store.clone(), classes, &config.data.time_zone)?;
     let inbound =
         InboundPost { store: store.clone(), registry: registry.clone(), meter: Arc::new(worker::Meter(metrics)) };
     let routes = ModelRoutes::new(registry.clone(), store.clone());
@@ -360,6 +397,8 @@ fn services(
         routes,
         corrections,
         privacy,
+        retention,
+        backups,
         inbound,
         account_rules: config.accounts.rules()?,
         account_mails,

@@ -2,11 +2,15 @@
 
 pub mod account;
 pub mod ask;
+pub mod backup;
 pub mod client;
 pub mod demo;
 pub mod doctor;
+pub mod drill;
 pub mod evaluate;
 pub mod reindex;
+pub mod restore;
+pub mod retention;
 pub mod schema;
 pub mod serve;
 pub mod verify;

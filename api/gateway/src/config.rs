@@ -1,6 +1,7 @@
 //! What can be set. Each setting is a flag and an environment variable, read once at start, here and nowhere else.
 
 pub mod accounts;
+pub mod backups;
 pub mod channels;
 pub mod data;
 pub mod index;
@@ -12,8 +13,8 @@ pub mod sources;
 use clap::Args;
 
 pub use self::{
-    accounts::AccountConfig, channels::ChannelConfig, data::DataConfig, index::IndexConfig, logs::LogConfig,
-    models::ModelConfig, server::ServerConfig, sources::SourceConfig,
+    accounts::AccountConfig, backups::BackupConfig, channels::ChannelConfig, data::DataConfig, index::IndexConfig,
+    logs::LogConfig, models::ModelConfig, server::ServerConfig, sources::SourceConfig,
 };
 
 /// Everything that can be set.
@@ -25,6 +26,9 @@ pub struct Config {
     /// Where it keeps things.
     #[command(flatten)]
     pub data: DataConfig,
+    /// Backups.
+    #[command(flatten)]
+    pub backups: BackupConfig,
     /// Models and plugins.
     #[command(flatten)]
     pub models: ModelConfig,

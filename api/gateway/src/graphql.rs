@@ -10,6 +10,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod backups;
 pub mod channels;
 pub mod chat_events;
 pub mod chats;
@@ -21,6 +22,7 @@ pub mod error;
 pub mod escalation_settings;
 pub mod escalations;
 pub mod executor;
+pub mod holds;
 pub mod identity;
 pub mod inbox;
 pub mod invitations;
@@ -33,6 +35,7 @@ pub mod node;
 pub mod plugins;
 pub mod privacy;
 pub mod request;
+pub mod retention;
 pub mod scalars;
 pub mod second_factor;
 pub mod sessions;
@@ -53,7 +56,7 @@ pub struct Query(
     plugins::PluginQuery,
     LibraryQuery,
     PeopleQuery,
-    privacy::PrivacyQuery,
+    RightsQuery,
     RecordQuery,
 );
 
@@ -83,9 +86,13 @@ pub struct PeopleQuery(
     members::MemberQuery,
 );
 
-/// What is on record: the audit log, the jobs, and what models used.
+/// People's rights, what holds them up, and how long what is kept.
 #[derive(MergedObject, Default)]
-pub struct RecordQuery(audit::AuditQuery, jobs::JobQuery, models::ModelQuery);
+pub struct RightsQuery(privacy::PrivacyQuery, holds::HoldQuery, retention::RetentionQuery);
+
+/// What is on record: the audit log, the jobs, what models used, and backups.
+#[derive(MergedObject, Default)]
+pub struct RecordQuery(audit::AuditQuery, jobs::JobQuery, models::ModelQuery, backups::BackupQuery);
 
 /// What can be done. Every change is written to the audit log in the same transaction.
 #[derive(MergedObject, Default)]
@@ -95,7 +102,7 @@ pub struct Mutation(
     plugins::PluginMutation,
     LibraryMutation,
     PeopleMutation,
-    privacy::PrivacyMutation,
+    RightsMutation,
     jobs::JobMutation,
     models::ModelMutation,
 );
@@ -110,6 +117,10 @@ pub struct AccessMutation(
     invitations::InvitationMutation,
     visitor_keys::VisitorKeyMutation,
 );
+
+/// Serving people's rights, and what is beside them.
+#[derive(MergedObject, Default)]
+pub struct RightsMutation(privacy::PrivacyMutation, holds::HoldMutation, retention::RetentionMutation);
 
 /// What can be done to knowledge.
 #[derive(MergedObject, Default)]

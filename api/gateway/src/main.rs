@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand};
 use consigne_assistant::{corrections::leave_no_core, knowledge::sandbox};
 use consigne_gateway::{
     app::Parts,
-    commands::{account, ask, demo, doctor, evaluate, reindex, schema, serve, verify},
+    commands::{
+        account, ask, backup, demo, doctor, drill, evaluate, reindex, restore, retention, schema, serve, verify,
+    },
     config::Config,
     telemetry,
 };
@@ -45,7 +47,15 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Asks one question and prints the answer as it streams.
     Ask(ask::AskArgs),
-    /// Verifies a deletion certificate offline, or every audit chain of this installation.
+    /// Makes a backup now, or lists them; the worker makes one a day by itself.
+    Backup(Box<backup::BackupArgs>),
+    /// Restores a backup into an empty place, without bringing back who was erased.
+    Restore(Box<restore::RestoreArgs>),
+    /// Restores the newest backup into scratch, compares it, and signs a report.
+    Drill(Box<drill::DrillArgs>),
+    /// Counts what was kept long enough; the worker deletes it each hour.
+    Retention(Box<retention::RetentionArgs>),
+    /// Verifies a deletion certificate or a drill's report offline, or every audit chain of this installation.
     Verify(verify::VerifyArgs),
     /// Makes, closes, opens and erases accounts, and prints links to choose a password with.
     Account(account::AccountArgs),
@@ -101,6 +111,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             schema::print();
             Ok(ExitCode::SUCCESS)
         }
+        Command::Backup(args) => backup::backup(*args).await,
+        Command::Restore(args) => restore::restore(*args).await,
+        Command::Retention(args) => retention::retention(*args).await,
+        Command::Drill(args) => drill::drill(*args).await,
         Command::Demo(args) => demo::demo(args).await,
         Command::Ask(args) => ask::ask(args).await,
         Command::Verify(args) => verify::verify(args).await,

@@ -1,6 +1,6 @@
 //! The worker: every job handler and every recurring duty, one line each.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use consigne_assistant::{
     chats::{
@@ -23,24 +23,29 @@ use consigne_assistant::{
     },
 };
 use consigne_foundation::{
+    Timestamp,
     audit::CheckpointDuty,
+    backups::{BackupDuty, BackupMeter, RestoreDrill},
     identity::{
         IdentitySweep,
         mails::{InvitationMailHandler, TicketMailHandler},
     },
     jobs::{Duty, JobHandler, Runner, RunnerOptions},
-    privacy::{EraseHandler, LedgerReplay},
+    privacy::{
+        EraseHandler, FinalCertificates, LedgerReplay,
+        retention::{RetentionDuty, RetentionMeter},
+    },
 };
 
 use tokio::sync::Mutex;
 
-use crate::{graphql::Services, http::Metrics};
+use crate::{app::migrator, graphql::Services, http::Metrics};
 
 /// A look at the jobs where no notice came.
 const POLL_EVERY: Duration = Duration::from_millis(500);
 
 /// The worker over these services.
-pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
+pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Runner {
     let knowledge = services.knowledge.clone();
     let answers = AnswerHandler {
         knowledge: knowledge.clone(),
@@ -51,7 +56,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
     let deliveries = DeliverHandler {
         store: services.store.clone(),
         registry: services.registry.clone(),
-        meter: Arc::new(Meter(metrics)),
+        meter: Arc::new(Meter(metrics.clone())),
     };
     let handlers: Vec<Arc<dyn JobHandler>> = vec![
         Arc::new(answers),
@@ -80,6 +85,15 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
         Arc::new(EscalationSweep(services.store.clone())),
         Arc::new(IdentitySweep),
         Arc::new(CheckpointDuty),
+        Arc::new(RetentionDuty { retention: services.retention.clone(), meter: Arc::new(Meter(metrics.clone())) }),
+        Arc::new(FinalCertificates(services.privacy.clone())),
+        Arc::new(BackupDuty { backups: services.backups.clone(), meter: Arc::new(Meter(metrics.clone())) }),
+        Arc::new(RestoreDrill {
+            backups: services.backups.clone(),
+            migrate: migrator(),
+            scratch: scratch.to_owned(),
+            meter: Arc::new(Meter(metrics)),
+        }),
     ];
     Runner::new(services.store.clone(), RunnerOptions { handlers, duties, poll_every: POLL_EVERY })
 }
@@ -94,6 +108,24 @@ impl DeliveryMeter for Meter {
 
     fn came_in(&self, outcome: &'static str) {
         self.0.outcome(&self.0.channel_events, outcome);
+    }
+}
+
+impl RetentionMeter for Meter {
+    fn ran(&self, deleted: u64, backlogs: u64) {
+        self.0.retention_deleted.inc_by(deleted);
+        self.0.retention_backlogs.set(i64::try_from(backlogs).unwrap_or(i64::MAX));
+    }
+}
+
+impl BackupMeter for Meter {
+    fn backed_up(&self, at: Timestamp) {
+        self.0.newest_backup_seconds.set(at.seconds());
+    }
+
+    fn drilled(&self, at: Option<Timestamp>, is_overdue: bool) {
+        self.0.newest_drill_seconds.set(at.map_or(0, Timestamp::seconds));
+        self.0.drill_overdue.set(i64::from(is_overdue));
     }
 }
 

@@ -99,7 +99,13 @@ impl Installation {
 
     /// What `consigne verify` says of the audit chains, if it is content.
     pub async fn verify(&self) -> Result<String> {
-        let output = self.command("verify")?.output().await?;
+        self.says(&["verify"]).await
+    }
+
+    /// What the program says when it is called with these words, if it is content.
+    pub async fn says(&self, words: &[&str]) -> Result<String> {
+        let (first, rest) = words.split_first().context("a command has a word")?;
+        let output = self.command(first)?.args(rest).output().await?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
         Ok(said)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use consigne_foundation::{
     Result, Scope,
     id::ChatId,
+    privacy::subjects,
     store::{Store, Topic},
 };
 use futures::Stream;
@@ -52,6 +53,8 @@ pub fn listen(scope: Scope, store: Store, chat: ChatId, after: i64) -> impl Stre
 async fn next(scope: &Scope, store: &Store, chat: ChatId, after: i64) -> Result<Vec<ChatEvent>> {
     let tx = store.read(scope).await?;
     let chat = super::find(scope, &tx, chat).await?;
+    // From the moment an erasure is asked for, nothing more is said.
+    subjects::require_active(&tx, chat.subject_id).await?;
     if chat.last_seq <= after {
         return Ok(Vec::new());
     }

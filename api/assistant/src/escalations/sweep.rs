@@ -1,5 +1,5 @@
-//! What is done again and again: deliveries whose job was lost, escalations in which nothing is said any more, and what
-//! was kept long enough.
+//! What is done again and again: deliveries whose job was lost, escalations in which nothing is said any more, and names of
+//! those who do not answer any more.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use consigne_foundation::{
     jobs::{self, Duty, DutyContext, NewJob},
     store::{Store, WorkspaceTx},
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Statement};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
     EscalationState, outbox, settings,
@@ -18,15 +18,11 @@ use super::{
 };
 use crate::{
     chats::state,
-    entity::{channel_events, deliveries, escalations, inbox_events, staff_names},
+    entity::{deliveries, escalations, staff_names},
 };
 
 /// A delivery that is due this long has lost its job; enqueueing it again does no harm if not.
 const FORGOTTEN: Duration = Duration::from_secs(60);
-/// The other side's retries end well before.
-const EVENTS_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
-const INBOX_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
-const DELIVERIES_KEPT: Duration = Duration::from_secs(90 * 24 * 3_600);
 const HOUR_MILLIS: i64 = 3_600_000;
 const MOST: u64 = 1_000;
 
@@ -47,7 +43,7 @@ impl Duty for EscalationSweep {
         for scope in context.scopes().await? {
             self.enqueue_forgotten(&scope).await?;
             self.resolve_silent(&scope).await?;
-            self.drop_old(&scope).await?;
+            self.drop_names(&scope).await?;
         }
         Ok(())
     }
@@ -103,35 +99,8 @@ impl EscalationSweep {
         Ok(())
     }
 
-    async fn drop_old(&self, scope: &Scope) -> Result<()> {
-        let now = self.0.now();
+    async fn drop_names(&self, scope: &Scope) -> Result<()> {
         let tx = self.0.write(scope).await?;
-        channel_events::Entity::delete_many()
-            .filter(channel_events::Column::WorkspaceId.eq(scope.workspace()))
-            .filter(channel_events::Column::ReceivedAt.lt(now.minus(EVENTS_KEPT)))
-            .exec(tx.db())
-            .await?;
-        inbox_events::Entity::delete_many()
-            .filter(inbox_events::Column::WorkspaceId.eq(scope.workspace()))
-            .filter(inbox_events::Column::CreatedAt.lt(now.minus(INBOX_KEPT)))
-            .exec(tx.db())
-            .await?;
-        // An opening is kept as long as its escalation is open: it says which channels listen.
-        deliveries::Entity::delete_many()
-            .filter(deliveries::Column::WorkspaceId.eq(scope.workspace()))
-            .filter(deliveries::Column::Kind.ne(outbox::kind::OPENED))
-            .filter(deliveries::Column::State.ne(outbox::state::PENDING))
-            .filter(deliveries::Column::FinishedAt.lt(now.minus(DELIVERIES_KEPT)))
-            .exec(tx.db())
-            .await?;
-        let of_ended = Statement::from_sql_and_values(
-            tx.get_database_backend(),
-            "DELETE FROM deliveries WHERE workspace_id = $1 AND kind = 'OPENED' AND state <> 'PENDING' AND finished_at < $2 \
-             AND NOT EXISTS (SELECT 1 FROM escalations e WHERE e.workspace_id = deliveries.workspace_id \
-             AND e.id = deliveries.escalation_id AND e.state IN ('WAITING', 'TAKEN'))",
-            [scope.workspace().into(), now.minus(DELIVERIES_KEPT).0.into()],
-        );
-        tx.execute_raw(of_ended).await?;
         drop_names(&tx).await?;
         tx.commit().await
     }

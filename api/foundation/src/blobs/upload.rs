@@ -14,7 +14,7 @@ const PART: usize = 5 * 1024 * 1024;
 
 /// An object being written. A small one is put at once, a larger one in parts of one size. Dropped before it is finished,
 /// it takes back what it wrote.
-pub(super) struct Upload {
+pub(crate) struct Upload {
     store: Arc<dyn ObjectStore>,
     path: Path,
     waiting: BytesMut,

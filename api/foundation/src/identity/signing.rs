@@ -28,6 +28,8 @@ pub enum SigningPurpose {
     Certificates,
     /// Checkpoints of the audit chain.
     Checkpoints,
+    /// Reports of restore drills.
+    Reports,
 }
 
 impl SigningPurpose {
@@ -36,6 +38,7 @@ impl SigningPurpose {
             Self::Tokens => "TOKENS",
             Self::Certificates => "CERTIFICATES",
             Self::Checkpoints => "CHECKPOINTS",
+            Self::Reports => "REPORTS",
         }
     }
 }
@@ -49,6 +52,7 @@ pub async fn sign(store: &Store, purpose: SigningPurpose, claims: &Value) -> Res
     let typ = match purpose {
         SigningPurpose::Certificates => jws::CERTIFICATE,
         SigningPurpose::Checkpoints => jws::CHECKPOINT,
+        SigningPurpose::Reports => jws::REPORT,
         SigningPurpose::Tokens => return Err(Error::internal("tokens are signed by the token module")),
     };
     let signer = signer(store, purpose).await?;

@@ -3,11 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::erasure::{Erasure, ErasureStep, StepState};
+use super::{
+    erasure::{Erasure, ErasureStep, StepState},
+    holds::{Hold, Item},
+};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
-    id::WorkspaceId,
+    id::{ChatId, WorkspaceId},
     identity::signing::{self, SigningPurpose},
     store::Store,
 };
@@ -24,6 +27,54 @@ pub async fn sign(store: &Store, workspace: WorkspaceId, erasure: &Erasure, comp
     signing::sign(store, SigningPurpose::Certificates, &claims(workspace, erasure, completed_at)).await
 }
 
+/// Signs what an erasure left, and why: it certifies that something is held, not that the person is erased.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn sign_incomplete(
+    store: &Store,
+    workspace: WorkspaceId,
+    erasure: &Erasure,
+    held: &[Hold],
+    now: Timestamp,
+) -> Result<String> {
+    let missing: Vec<Value> = held
+        .iter()
+        .map(|hold| {
+            let item = match hold.item {
+                Item::Person => json!("PERSON"),
+                Item::Chat(chat) => json!({ "chat": ChatId(chat).to_string() }),
+            };
+            json!({ "item": item, "ground": hold.ground.name(), "until": hold.ends_at.rfc3339() })
+        })
+        .collect();
+    let mut claims = claims(workspace, erasure, now);
+    claims["extent"] = "INCOMPLETE".into();
+    claims["extentMeans"] =
+        "What is named under missing is kept on a legal ground, restricted, until the day it says.".into();
+    claims["missing"] = missing.into();
+    if let Some(claims) = claims.as_object_mut() {
+        claims.remove("completedAt");
+    }
+    signing::sign(store, SigningPurpose::Certificates, &claims).await
+}
+
+/// Signs that no backup can hold the person any more.
+///
+/// # Errors
+/// `Internal` where the erasure is not completed; `Unavailable`.
+pub async fn sign_final(store: &Store, workspace: WorkspaceId, erasure: &Erasure, now: Timestamp) -> Result<String> {
+    let completed_at =
+        erasure.completed_at.ok_or_else(|| Error::internal("it is not completed, so it is not final"))?;
+    let mut claims = claims(workspace, erasure, completed_at);
+    claims["iat"] = now.seconds().into();
+    claims["extent"] = "FINAL".into();
+    claims["extentMeans"] =
+        "Live systems and backups: every backup that was begun before the erasure was completed is gone.".into();
+    claims["backupsGoneAt"] = now.rfc3339().into();
+    signing::sign(store, SigningPurpose::Certificates, &claims).await
+}
+
 /// The step that signs.
 pub(super) const STEP: &str = "certificate";
 
@@ -32,7 +83,10 @@ fn claims(workspace: WorkspaceId, erasure: &Erasure, completed_at: Timestamp) ->
         .steps
         .iter()
         .filter(|s| s.name != STEP)
-        .map(|s| json!({ "name": s.name, "erased": s.erased, "remaining": s.remaining, "detail": s.detail }))
+        .map(|s| {
+            let state = if s.state == StepState::Done { "DONE" } else { "PENDING" };
+            json!({ "name": s.name, "state": state, "erased": s.erased, "remaining": s.remaining, "detail": s.detail })
+        })
         .collect();
     json!({
         "iss": "consigne",
@@ -45,7 +99,7 @@ fn claims(workspace: WorkspaceId, erasure: &Erasure, completed_at: Timestamp) ->
         "completedAt": completed_at.rfc3339(),
         "legalBasis": "GDPR art. 17",
         "extent": "LIVE",
-        "extentMeans": "Live systems. Backups that were made before are outside this certificate; the erasure ledger keeps a restore from bringing the person back.",
+        "extentMeans": "Live systems. Backups that were made before hold what was erased, and no key that opens it; the erasure ledger keeps a restore from bringing the person back. A FINAL certificate follows when they are gone.",
         "steps": steps,
     })
 }

@@ -2,8 +2,12 @@
 //!
 //! The ledger entry is written first. Then, in one transaction, the subject is frozen and the erasure and its job are
 //! written. The job asks every holder to erase and counts again; a second reader counts by another way; the subject's
-//! key is shredded; deleted bytes are purged; the certificate is signed. A step that finds its store down stays PENDING
+//! key is shredded; deleted bytes are purged; the certificate is signed. Where something is held ([`holds`]), the rest is
+//! erased, the key stays, and the erasure is INCOMPLETE until the hold is over. A step that finds its store down stays PENDING
 //! and is tried again with the job.
+
+#[cfg(test)]
+mod tests;
 
 use std::{collections::HashSet, time::Duration};
 
@@ -14,7 +18,7 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::{Privacy, certificate, ledger, second_reader, subjects};
+use super::{Privacy, certificate, holds, holds::Hold, ledger, second_reader, subjects};
 use crate::{
     audit::{self, Event},
     clock::Timestamp,
@@ -26,18 +30,35 @@ use crate::{
         WorkspaceTx,
         entity::{erasure_steps, erasures},
     },
+    workspaces,
 };
 
 const JOB: &str = "erase";
+const REPLAY: &str = "erasure-ledger-replay";
+const COMPLETED: &str = "COMPLETED";
+const INCOMPLETE: &str = "INCOMPLETE";
 const SECOND_READER: &str = "second-reader";
+const BACKUPS: &str = "backups";
 
 /// Where an erasure stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErasureState {
     /// Steps are left; they are being tried.
     Pending,
+    /// Something is held; the rest is erased. It goes on when the hold is over.
+    Incomplete,
     /// Everything was erased and counted; the certificate is signed.
     Completed,
+}
+
+impl ErasureState {
+    fn parse(name: &str) -> Self {
+        match name {
+            COMPLETED => Self::Completed,
+            INCOMPLETE => Self::Incomplete,
+            _ => Self::Pending,
+        }
+    }
 }
 
 /// Where a step stands.
@@ -79,8 +100,12 @@ pub struct Erasure {
     pub completed_at: Option<Timestamp>,
     /// Its steps, in order.
     pub steps: Vec<ErasureStep>,
-    /// The signed certificate, a compact JWS.
+    /// The signed certificate, a compact JWS: of what is live, or, where something is held, of what is left.
     pub certificate: Option<String>,
+    /// The signed certificate that no backup can hold the person any more.
+    pub final_certificate: Option<String>,
+    /// When that was.
+    pub finalised_at: Option<Timestamp>,
 }
 
 /// Asks for the erasure of a person. Asked again, with the same key or another, it answers with the erasure that exists.
@@ -142,11 +167,12 @@ async fn existing(scope: &Scope, privacy: &Privacy, subject: SubjectId) -> Resul
     }
 }
 
-/// Freezes the subject and writes the erasure, its steps and its job, in one transaction.
-async fn open(scope: &Scope, privacy: &Privacy, entry: &ledger::Entry, idempotency_key: &str) -> Result<()> {
+/// Freezes the subject and writes the erasure, its steps and its job, in one transaction. Says whether there was anybody to
+/// erase.
+async fn open(scope: &Scope, privacy: &Privacy, entry: &ledger::Entry, idempotency_key: &str) -> Result<bool> {
     let tx = privacy.store.write(scope).await?;
     if !subjects::freeze(&tx, entry.subject).await? {
-        return Ok(());
+        return Ok(false);
     }
     let row = erasures::ActiveModel {
         workspace_id: Set(scope.workspace()),
@@ -158,6 +184,8 @@ async fn open(scope: &Scope, privacy: &Privacy, entry: &ledger::Entry, idempoten
         requested_by: Set(scope.actor().id()),
         completed_at: Set(None),
         certificate_jws: Set(None),
+        final_certificate_jws: Set(None),
+        finalised_at: Set(None),
     };
     erasures::Entity::insert(row).exec_without_returning(tx.db()).await?;
     let names = privacy.step_names();
@@ -178,14 +206,17 @@ async fn open(scope: &Scope, privacy: &Privacy, entry: &ledger::Entry, idempoten
         .await?;
     audit::append(scope, &tx, Event::new("subject.erasure_requested").target("erasure", entry.erasure.0)).await?;
     jobs::enqueue(&tx, NewJob::new(JOB, entry.erasure.0).priority(1)).await?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(true)
 }
 
 impl Privacy {
     fn step_names(&self) -> Vec<&'static str> {
         let mut names = vec!["ledger"];
         names.extend(self.holders.iter().map(|h| h.name()));
-        names.extend([SECOND_READER, "key", "purge", certificate::STEP]);
+        names.extend([SECOND_READER, "key"]);
+        names.extend(self.backups.is_some().then_some(BACKUPS));
+        names.extend(["purge", certificate::STEP]);
         names
     }
 
@@ -202,12 +233,17 @@ impl Privacy {
                 let missing = u64::from(!ledger::stands(&self.blobs, erasure.id).await?);
                 Ok((0, missing, None))
             }
+            BACKUPS => {
+                let Some(backups) = &self.backups else { return Ok((0, 0, None)) };
+                backups.copy_ledger_entry(&entry_of(scope, erasure)).await?;
+                backups.back_up_keys().await?;
+                Ok((0, 0, Some("the backup of the key store was overwritten without the person's key".to_owned())))
+            }
             SECOND_READER => {
-                let remainder = second_reader::count(scope, &self.store, subject).await?;
+                let remainder = second_reader::count(scope, &self.store, self.other_role.as_ref(), subject).await?;
                 let found: Vec<String> =
                     remainder.left.iter().map(|(table, rows)| format!("{table}: {rows}")).collect();
-                let detail =
-                    if found.is_empty() { format!("{} tables counted", remainder.tables) } else { found.join(", ") };
+                let detail = if found.is_empty() { remainder.to_string() } else { found.join(", ") };
                 Ok((0, remainder.rows(), Some(detail)))
             }
             "key" => {
@@ -221,6 +257,15 @@ impl Privacy {
             }
             other => Err(Error::internal(format!("there is no erasure step {other}"))),
         }
+    }
+}
+
+fn entry_of(scope: &Scope, erasure: &Erasure) -> ledger::Entry {
+    ledger::Entry {
+        erasure: erasure.id,
+        workspace: scope.workspace(),
+        subject: erasure.subject,
+        requested_at: erasure.requested_at,
     }
 }
 
@@ -245,13 +290,24 @@ impl JobHandler for EraseHandler {
         let privacy = &self.0;
         let id = ErasureId(job.target);
         let Some(erasure) = load(&job.scope, privacy, id).await? else { return Ok(Outcome::Done) };
+        let held = {
+            let tx = privacy.store.read(&job.scope).await?;
+            holds::of(&tx, erasure.subject).await?
+        };
         for (position, step) in erasure.steps.iter().enumerate() {
             if step.state == StepState::Done || step.name == certificate::STEP {
+                continue;
+            }
+            // What is held is read under the person's key, so that stays; nothing is counted as gone that is not.
+            if !held.is_empty() && !privacy.may_run_beside(&held, &step.name) {
                 continue;
             }
             let (erased, remaining, detail) = privacy.step(&job.scope, &erasure, &step.name).await?;
             let position = i64::try_from(position).unwrap_or(i64::MAX);
             record(&job.scope, privacy, id, position, erased, remaining, detail).await?;
+            if remaining > 0 && !held.is_empty() {
+                continue;
+            }
             if remaining > 0 {
                 if step.name == SECOND_READER {
                     // What the holders overlooked, or what came late, is theirs to erase once more.
@@ -261,8 +317,58 @@ impl JobHandler for EraseHandler {
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
         }
-        complete(&job.scope, privacy, id).await?;
+        if held.is_empty() {
+            complete(&job.scope, privacy, id).await?;
+        } else {
+            privacy.store.purge_deleted_bytes().await?;
+            leave(&job.scope, privacy, id, &held).await?;
+        }
         Ok(Outcome::Done)
+    }
+}
+
+impl Privacy {
+    /// While something is held, the ledger is checked, and holders erase the rest; nothing of a person who is held whole.
+    fn may_run_beside(&self, held: &[Hold], step: &str) -> bool {
+        let is_holder = self.holders.iter().any(|holder| holder.name() == step);
+        let is_whole = held.iter().any(|hold| hold.item == holds::Item::Person);
+        step == "ledger" || (is_holder && !is_whole)
+    }
+}
+
+/// Says what is left, and why.
+async fn leave(scope: &Scope, privacy: &Privacy, id: ErasureId, held: &[Hold]) -> Result<()> {
+    let erasure = load(scope, privacy, id).await?.ok_or_else(|| Error::not_found("erasure"))?;
+    if erasure.state == ErasureState::Completed {
+        return Ok(());
+    }
+    let now = privacy.store.now();
+    let jws = certificate::sign_incomplete(&privacy.store, scope.workspace(), &erasure, held, now).await?;
+    let tx = privacy.store.write(scope).await?;
+    erasures::Entity::update_many()
+        .col_expr(erasures::Column::State, Expr::value(INCOMPLETE))
+        .col_expr(erasures::Column::CertificateJws, Expr::value(jws))
+        .filter(erasures::Column::WorkspaceId.eq(scope.workspace()))
+        .filter(erasures::Column::Id.eq(id))
+        .filter(erasures::Column::State.ne(COMPLETED))
+        .exec(tx.db())
+        .await?;
+    let event = Event::new("subject.erasure_held").target("erasure", id.0);
+    audit::append(scope, &tx, event.detail("holds", held.len() as u64)).await?;
+    tx.commit().await
+}
+
+/// Lets the erasure of a person go on, if one waits.
+pub(super) async fn resume(tx: &WorkspaceTx, subject: SubjectId) -> Result<()> {
+    let row = erasures::Entity::find()
+        .filter(erasures::Column::WorkspaceId.eq(tx.workspace()))
+        .filter(erasures::Column::SubjectId.eq(subject))
+        .filter(erasures::Column::State.ne(COMPLETED))
+        .one(tx.db())
+        .await?;
+    match row {
+        Some(row) => jobs::enqueue(tx, NewJob::new(JOB, row.id.0).priority(1)).await,
+        None => Ok(()),
     }
 }
 
@@ -314,7 +420,7 @@ async fn complete(scope: &Scope, privacy: &Privacy, id: ErasureId) -> Result<()>
     record(scope, privacy, id, last, 0, 0, None).await?;
     let tx = privacy.store.write(scope).await?;
     erasures::Entity::update_many()
-        .col_expr(erasures::Column::State, Expr::value("COMPLETED"))
+        .col_expr(erasures::Column::State, Expr::value(COMPLETED))
         .col_expr(erasures::Column::CompletedAt, Expr::value(now))
         .col_expr(erasures::Column::CertificateJws, Expr::value(jws))
         .filter(erasures::Column::WorkspaceId.eq(scope.workspace()))
@@ -326,7 +432,7 @@ async fn complete(scope: &Scope, privacy: &Privacy, id: ErasureId) -> Result<()>
     tx.commit().await
 }
 
-async fn load(scope: &Scope, privacy: &Privacy, id: ErasureId) -> Result<Option<Erasure>> {
+pub(super) async fn load(scope: &Scope, privacy: &Privacy, id: ErasureId) -> Result<Option<Erasure>> {
     let tx = privacy.store.read(scope).await?;
     let row = erasures::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?;
     match row {
@@ -345,11 +451,13 @@ async fn with_steps(tx: &WorkspaceTx, row: erasures::Model) -> Result<Erasure> {
     Ok(Erasure {
         id: row.id,
         subject: row.subject_id,
-        state: if row.state == "COMPLETED" { ErasureState::Completed } else { ErasureState::Pending },
+        state: ErasureState::parse(&row.state),
         requested_at: row.requested_at,
         completed_at: row.completed_at,
         steps: steps.into_iter().map(ErasureStep::from).collect(),
         certificate: row.certificate_jws,
+        final_certificate: row.final_certificate_jws,
+        finalised_at: row.finalised_at,
     })
 }
 
@@ -372,35 +480,51 @@ pub struct LedgerReplay(pub Privacy);
 #[async_trait]
 impl Duty for LedgerReplay {
     fn name(&self) -> &'static str {
-        "erasure-ledger-replay"
+        REPLAY
     }
 
     fn every(&self) -> Duration {
         Duration::from_secs(600)
     }
 
-    async fn run(&self, context: &DutyContext) -> Result<()> {
-        let privacy = &self.0;
-        let scopes = context.scopes().await?;
-        let completed = completed(privacy, &scopes).await?;
-        let in_ledger = ledger::erasures(&privacy.blobs).await?;
-        let open_ones = in_ledger.into_iter().filter(|id| !completed.contains(id));
-        let entries = ledger::read(&privacy.blobs, open_ones).await?;
-        for scope in scopes {
-            for entry in entries.iter().filter(|e| e.workspace == scope.workspace()) {
-                match load(&scope, privacy, entry.erasure).await? {
-                    None => open(&scope, privacy, entry, &format!("ledger:{}", entry.erasure)).await?,
-                    Some(erasure) if erasure.state == ErasureState::Pending => {
-                        let tx = privacy.store.write(&scope).await?;
-                        jobs::enqueue(&tx, NewJob::new(JOB, entry.erasure.0).priority(1)).await?;
-                        tx.commit().await?;
-                    }
-                    Some(_) => {}
+    async fn run(&self, _: &DutyContext) -> Result<()> {
+        replay(&self.0).await.map(drop)
+    }
+}
+
+/// What the duty does: also done by a restore, and before the gateway opens. Answers how many erasures it opened.
+///
+/// # Errors
+/// `Unavailable`; `Corrupt` where an entry of the ledger cannot be read.
+pub async fn replay(privacy: &Privacy) -> Result<u64> {
+    let workspaces = workspaces::all_ids(&privacy.store).await?;
+    let scopes: Vec<Scope> = workspaces.into_iter().map(|workspace| Scope::duty(workspace, REPLAY)).collect();
+    let completed = completed(privacy, &scopes).await?;
+    let in_ledger = ledger::erasures(&privacy.blobs).await?;
+    let open_ones = in_ledger.into_iter().filter(|id| !completed.contains(id));
+    let entries = ledger::read(&privacy.blobs, open_ones).await?;
+    let mut opened = 0;
+    for scope in scopes {
+        for entry in entries.iter().filter(|e| e.workspace == scope.workspace()) {
+            match load(&scope, privacy, entry.erasure).await? {
+                None => {
+                    let key = format!("ledger:{}", entry.erasure);
+                    opened += u64::from(open(&scope, privacy, entry, &key).await?);
                 }
+                Some(erasure) if erasure.state != ErasureState::Completed => {
+                    let tx = privacy.store.write(&scope).await?;
+                    let is_held = !holds::of(&tx, erasure.subject).await?.is_empty();
+                    if is_held && erasure.state == ErasureState::Incomplete {
+                        continue;
+                    }
+                    jobs::enqueue(&tx, NewJob::new(JOB, entry.erasure.0).priority(1)).await?;
+                    tx.commit().await?;
+                }
+                Some(_) => {}
             }
         }
-        Ok(())
     }
+    Ok(opened)
 }
 
 /// Erasures of all workspaces that are through; their ledger entries need not be read again.
@@ -410,7 +534,7 @@ async fn completed(privacy: &Privacy, scopes: &[Scope]) -> Result<HashSet<Erasur
         let tx = privacy.store.read(scope).await?;
         let of_workspace: Vec<ErasureId> = erasures::Entity::find()
             .filter(erasures::Column::WorkspaceId.eq(scope.workspace()))
-            .filter(erasures::Column::State.eq("COMPLETED"))
+            .filter(erasures::Column::State.eq(COMPLETED))
             .select_only()
             .column(erasures::Column::Id)
             .into_tuple()

@@ -10,7 +10,8 @@ use crate::{
     id::{ErasureId, SubjectId, WorkspaceId},
 };
 
-const PREFIX: &str = "ledger";
+/// Where its objects are.
+pub(crate) const PREFIX: &str = "ledger";
 
 /// What the ledger says of an erasure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +31,14 @@ pub struct Entry {
 /// # Errors
 /// `Unavailable`: the erasure must not begin then.
 pub async fn write(blobs: &Blobs, entry: &Entry) -> Result<()> {
+    let (path, bytes) = object(entry)?;
+    blobs.append_once(&path, bytes.into()).await
+}
+
+/// An entry as it lies there: its path and its bytes.
+pub(crate) fn object(entry: &Entry) -> Result<(String, Vec<u8>)> {
     let bytes = serde_json::to_vec(entry).map_err(|e| Error::internal("a ledger entry").because(e))?;
-    blobs.append_once(&path(entry.erasure), bytes.into()).await
+    Ok((path(entry.erasure), bytes))
 }
 
 /// Whether the entry stands.

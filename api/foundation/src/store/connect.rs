@@ -137,6 +137,15 @@ async fn connect_postgres(settings: &StoreSettings) -> Result<Connected> {
     Ok(Connected { reader: db.clone(), writer: db.clone(), relaxed_writer: db, keys, log: None, notices })
 }
 
+/// A connection of another role, on Postgres, for looking.
+pub(crate) async fn connect_reader(url: &str) -> Result<DatabaseConnection> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| Error::new(ErrorKind::Misconfigured, "The Postgres URL of the second reader cannot be read."))?
+        .application_name("consigne second reader")
+        .disable_statement_logging();
+    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(postgres_pool(&options, 1).await?))
+}
+
 /// sqlx 0.9 can give a connection back inside an open transaction when a future is dropped in `begin()`
 /// (transact-rs/sqlx#4393), so each connection is rolled back and reset on its way into the pool.
 async fn postgres_pool(options: &PgConnectOptions, connections: u32) -> Result<PgPool> {

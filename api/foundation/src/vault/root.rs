@@ -66,7 +66,8 @@ impl RootKey {
             return Ok((key, Created::Before));
         }
         let key = Self(aead::random_secret());
-        match create(path, &key) {
+        let text = Zeroizing::new(format!("{}\n", *Zeroizing::new(hex::encode(*key.0))));
+        match create_secret_file(path, &text) {
             Ok(()) => Ok((key, Created::Now)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let key = load(path)?.ok_or_else(|| at(path, "disappeared while it was read"))?;
@@ -74,6 +75,11 @@ impl RootKey {
             }
             Err(error) => Err(at(path, &format!("cannot be made ({})", error.kind()))),
         }
+    }
+
+    /// As [`Vault::instance_index`](super::Vault::instance_index), before there is a vault.
+    pub(crate) fn instance_index(&self, purpose: &'static str, text: &str) -> Vec<u8> {
+        aead::keyed_hash(self.derive(super::INSTANCE_INDEX).as_ref(), &[purpose.as_bytes(), text.as_bytes()]).to_vec()
     }
 
     /// A key for one use.
@@ -98,6 +104,15 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
 }
 
 fn load(path: &Path) -> Result<Option<RootKey>> {
+    let Some(text) = read_secret_file(path)? else { return Ok(None) };
+    RootKey::parse(&text).map(Some).map_err(|_| at(path, "holds no key: 64 hexadecimal digits or base64 of 32 bytes"))
+}
+
+/// The text of a file that its owner alone may read; none where it is not there.
+///
+/// # Errors
+/// `Misconfigured` where it cannot be read, is open to other users, or is no text.
+pub(crate) fn read_secret_file(path: &Path) -> Result<Option<Zeroizing<String>>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -106,7 +121,7 @@ fn load(path: &Path) -> Result<Option<RootKey>> {
     refuse_open_to_others(path, &file)?;
     let mut text = Zeroizing::new(String::with_capacity(1024));
     Read::take(file, 1024).read_to_string(&mut text).map_err(|_| at(path, "is not text"))?;
-    RootKey::parse(&text).map(Some).map_err(|_| at(path, "holds no key: 64 hexadecimal digits or base64 of 32 bytes"))
+    Ok(Some(text))
 }
 
 /// Looks at the file that was opened, not at the path: it cannot be exchanged in between.
@@ -119,7 +134,7 @@ fn refuse_open_to_others(path: &Path, file: &File) -> Result<()> {
     if mode & 0o077 != 0 {
         let path = path.display();
         return Err(misconfigured(format!(
-            "The root key file {path} is open to other users (mode {mode:04o}). Run `chmod 600 {path}`."
+            "The key file {path} is open to other users (mode {mode:04o}). Run `chmod 600 {path}`."
         )));
     }
     Ok(())
@@ -130,23 +145,23 @@ fn refuse_open_to_others(_: &Path, _: &File) -> Result<()> {
     Ok(())
 }
 
-fn create(path: &Path, key: &RootKey) -> io::Result<()> {
+/// Writes a file that its owner alone may read, whole or not at all, and never over another.
+pub(crate) fn create_secret_file(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let draft = folder.join(format!(".root-key-{}", crate::id::random_uuid().as_simple()));
-    let made = write_draft(&draft, key).and_then(|()| std::fs::hard_link(&draft, path));
+    let draft = folder.join(format!(".key-{}", crate::id::random_uuid().as_simple()));
+    let made = write_draft(&draft, text).and_then(|()| std::fs::hard_link(&draft, path));
     let removed = std::fs::remove_file(&draft);
     made?;
     removed?;
     sync_folder(folder)
 }
 
-fn write_draft(draft: &PathBuf, key: &RootKey) -> io::Result<()> {
+fn write_draft(draft: &PathBuf, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(draft)?;
-    let text = Zeroizing::new(format!("{}\n", *Zeroizing::new(hex::encode(*key.0))));
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -170,5 +185,5 @@ fn unreadable() -> Error {
 }
 
 fn at(path: &Path, what: &str) -> Error {
-    misconfigured(format!("The root key file {} {what}.", path.display()))
+    misconfigured(format!("The key file {} {what}.", path.display()))
 }

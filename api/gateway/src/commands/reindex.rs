@@ -40,6 +40,18 @@ pub async fn reindex(args: ReindexArgs) -> Result<ExitCode> {
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Fills the index of every workspace; says whether each is whole then.
+///
+/// # Errors
+/// A database or an index that is down.
+pub async fn fill_all(app: &App) -> Result<bool> {
+    let mut is_whole = true;
+    for scope in operator::scopes(&app.services.store, "restore").await? {
+        is_whole &= fill(app, &scope).await?;
+    }
+    Ok(is_whole)
+}
+
 async fn fill(app: &App, scope: &Scope) -> Result<bool> {
     let workspace = scope.workspace();
     let filled = search::reconcile(scope, &app.services.knowledge, |done, all| {

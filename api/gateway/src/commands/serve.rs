@@ -6,6 +6,7 @@ use consigne_foundation::{
     Clock, Scope,
     id::{WorkspaceId, encode, random_uuid},
     identity::{accounts, authenticate, operator, password},
+    privacy,
     store::Store,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,6 +32,12 @@ pub async fn serve(config: Config, parts: Parts) -> Result<()> {
     }
     println!("Opening the database, the keys and the plugins.");
     let app = App::build(config, Clock::system()).await?;
+    // A database that was put back by other means than `consigne restore` may know people who were erased since.
+    match privacy::replay(&app.services.privacy).await {
+        Ok(0) => {}
+        Ok(opened) => println!("{opened} people were erased after this database was copied; they are erased again."),
+        Err(error) => tracing::warn!(%error, "the erasure ledger could not be read; it will be as soon as it can"),
+    }
     println!("Loading the embedding model.");
     app.warm().await?;
     let running = app.start(parts).await?;

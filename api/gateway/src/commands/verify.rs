@@ -1,4 +1,4 @@
-//! `consigne verify`: a deletion certificate, offline; or every audit chain of this installation.
+//! `consigne verify`: a deletion certificate or the report of a restore drill, offline; or every audit chain of this installation.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,6 +10,7 @@ use clap::Args;
 use consigne_foundation::{
     Clock,
     audit::{self, Verdict},
+    backups::drill::REPORT,
     identity::signing,
     store::Store,
 };
@@ -20,7 +21,7 @@ use crate::config::Config;
 /// What to verify.
 #[derive(Args)]
 pub struct VerifyArgs {
-    /// A deletion certificate: a file with a compact JWS, alone or as the `certificate` of a JSON object. Without it, every
+    /// A deletion certificate or the report of a drill: a file with a compact JWS, alone or as the `certificate` of a JSON object. Without it, every
     /// audit chain of this installation is read and judged.
     certificate: Option<PathBuf>,
     /// The keys, as `/.well-known/jwks.json` answers them; this installation's own where left out.
@@ -81,7 +82,8 @@ fn judge(jws: &str, keys: &Value, genuine: ExitCode, says: &str) -> Result<ExitC
             return Ok(ExitCode::FAILURE);
         }
     };
-    if claims["typ"] != "erasure-certificate" {
+    let is_known = ["erasure-certificate", REPORT].iter().any(|typ| claims["typ"] == **typ);
+    if !is_known {
         println!("The certificate is NOT genuine: something else was signed.");
         return Ok(ExitCode::FAILURE);
     }

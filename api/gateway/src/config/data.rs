@@ -18,6 +18,10 @@ pub struct DataConfig {
     /// Postgres only: the owner's URL, for `consigne migrate`. The application role must not own the tables.
     #[arg(long, env = "CONSIGNE_DATABASE_OWNER_URL", hide_env_values = true)]
     pub database_owner_url: Option<String>,
+    /// Postgres only: the URL of a second reader, another role that may read every table and nothing else; erasures are counted
+    /// by it too.
+    #[arg(long, env = "CONSIGNE_DATABASE_READER_URL", hide_env_values = true)]
+    pub database_reader_url: Option<String>,
     /// Connections to the database.
     #[arg(long, env = "CONSIGNE_DATABASE_CONNECTIONS", default_value_t = 10)]
     pub database_connections: u32,
@@ -42,6 +46,9 @@ pub struct DataConfig {
     /// Secret key of the bucket.
     #[arg(long, env = "CONSIGNE_S3_SECRET_KEY", hide_env_values = true)]
     pub s3_secret_key: Option<String>,
+    /// The time zone in whose calendar months and years of retention are counted, as in `Europe/Paris`.
+    #[arg(long, env = "CONSIGNE_TIME_ZONE", default_value = "UTC")]
+    pub time_zone: String,
     /// Largest document, in megabytes.
     #[arg(long, env = "CONSIGNE_MAX_DOCUMENT_MB", default_value_t = 50)]
     pub max_document_mb: u64,
@@ -69,8 +76,12 @@ impl DataConfig {
 
     /// The application role's name, which the owner lets in; SQLite has none.
     pub fn application_role(&self) -> Option<String> {
-        let url = url::Url::parse(self.database_url.as_deref()?).ok()?;
-        (url.scheme().starts_with("postgres")).then(|| url.username().to_owned())
+        role_in(self.database_url.as_deref()?)
+    }
+
+    /// The second reader's role, where there is one.
+    pub fn reader_role(&self) -> Option<String> {
+        role_in(self.database_reader_url.as_deref()?)
     }
 
     /// Where files go.
@@ -106,4 +117,9 @@ impl DataConfig {
             None => RootKey::load_or_create(&self.root_key_path()).map(|(key, _)| key),
         }
     }
+}
+
+fn role_in(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    (url.scheme().starts_with("postgres")).then(|| url.username().to_owned())
 }

@@ -8,9 +8,10 @@ use consigne_assistant::{
 };
 use consigne_foundation::{
     Permission, Scope,
+    backups::Backups,
     identity::{AccountRules, Whence, mails::AccountMails},
     plugins::Registry,
-    privacy::Privacy,
+    privacy::{Privacy, retention::Retention},
     store::Store,
 };
 
@@ -35,6 +36,10 @@ pub struct Services {
     pub account_rules: AccountRules,
     /// What is mailed to people about their accounts.
     pub account_mails: AccountMails,
+    /// What goes by itself.
+    pub retention: Retention,
+    /// Backups of the installation.
+    pub backups: Backups,
     /// What comes back through channels.
     pub inbound: InboundPost,
     /// Where clients reach this gateway: scheme, host and port, without a slash at the end.

@@ -18,6 +18,8 @@ use super::{
 pub enum ErasureState {
     /// Steps are left; they are being tried.
     Pending,
+    /// Something is held; the rest is erased. It goes on when the hold is over.
+    Incomplete,
     /// Everything was erased and counted; the certificate is signed.
     Completed,
 }
@@ -58,12 +60,17 @@ pub struct Erasure {
     pub state: ErasureState,
     /// Its steps, in order.
     pub steps: Vec<ErasureStep>,
-    /// The signed certificate, a compact JWS (RFC 7515); the keys are at `/.well-known/jwks.json`. Null before completion.
+    /// The signed certificate, a compact JWS (RFC 7515); the keys are at `/.well-known/jwks.json`. Its `extent` is `LIVE`, or
+    /// `INCOMPLETE` while something is held. Null before.
     pub certificate: Option<String>,
+    /// The signed certificate whose `extent` is `FINAL`: every backup that could hold the person is gone. Null before.
+    pub final_certificate: Option<String>,
     /// Asked for at.
     pub requested_at: DateTime,
     /// Done at.
     pub completed_at: Option<DateTime>,
+    /// Gone from the last backup at.
+    pub finalised_at: Option<DateTime>,
 }
 
 /// Whom to erase.
@@ -127,8 +134,10 @@ impl From<privacy::Erasure> for Erasure {
             state: e.state.into(),
             steps: e.steps.into_iter().map(ErasureStep::from).collect(),
             certificate: e.certificate,
+            final_certificate: e.final_certificate,
             requested_at: e.requested_at.into(),
             completed_at: e.completed_at.map(DateTime::from),
+            finalised_at: e.finalised_at.map(DateTime::from),
         }
     }
 }

@@ -57,6 +57,16 @@ pub struct Metrics {
     pub channel_events: Family<Labels<1>, Counter>,
     /// Erasures that are not finished.
     pub erasures_pending: Gauge,
+    /// Rows that were deleted because they were kept long enough.
+    pub retention_deleted: Counter,
+    /// Classes of data that should have been deleted a day ago.
+    pub retention_backlogs: Gauge,
+    /// The recovery point of the newest backup, in seconds since 1970.
+    pub newest_backup_seconds: Gauge,
+    /// When the newest restore drill passed, in seconds since 1970; 0 where none did.
+    pub newest_drill_seconds: Gauge,
+    /// 1 where no restore drill passed for 35 days.
+    pub drill_overdue: Gauge,
     registry: Registry,
 }
 
@@ -87,6 +97,11 @@ impl Metrics {
             deliveries: Family::default(),
             channel_events: Family::default(),
             erasures_pending: Gauge::default(),
+            retention_deleted: Counter::default(),
+            retention_backlogs: Gauge::default(),
+            newest_backup_seconds: Gauge::default(),
+            newest_drill_seconds: Gauge::default(),
+            drill_overdue: Gauge::default(),
             registry: Registry::with_prefix("consigne"),
         };
         let m = &mut metrics;
@@ -119,6 +134,27 @@ impl Metrics {
         registry.register("deliveries", "Attempts to tell a channel, by outcome", m.deliveries.clone());
         registry.register("channel_events", "Events that came back through channels", m.channel_events.clone());
         registry.register("erasures_pending", "Erasures that are not finished", m.erasures_pending.clone());
+        registry.register(
+            "retention_deleted",
+            "Rows that were deleted because they were kept long enough",
+            m.retention_deleted.clone(),
+        );
+        registry.register(
+            "retention_backlogs",
+            "Classes of data that should have been deleted a day ago",
+            m.retention_backlogs.clone(),
+        );
+        registry.register(
+            "newest_backup_seconds",
+            "Recovery point of the newest backup, since 1970",
+            m.newest_backup_seconds.clone(),
+        );
+        registry.register(
+            "newest_drill_seconds",
+            "When the newest restore drill passed, since 1970",
+            m.newest_drill_seconds.clone(),
+        );
+        registry.register("drill_overdue", "1 where no restore drill passed for 35 days", m.drill_overdue.clone());
         metrics
     }
 

@@ -15,6 +15,9 @@ pub(super) const CERTIFICATE: &str = "certificate+jws";
 /// `typ` of a checkpoint.
 pub(super) const CHECKPOINT: &str = "checkpoint+jws";
 
+/// `typ` of a report.
+pub(super) const REPORT: &str = "report+jws";
+
 /// The header that is written, and the only one that is read: an embedded key, a critical extension or any other
 /// member is refused.
 #[derive(Deserialize)]
@@ -36,7 +39,7 @@ pub(super) fn jwk(kid: &str, public_key: &[u8]) -> Value {
     json!({ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": kid, "x": encode(public_key) })
 }
 
-/// Verifies a certificate or a checkpoint with a JWK set alone and returns its claims. A token is neither.
+/// Verifies a certificate, a checkpoint or a report with a JWK set alone and returns its claims. A token is none of them.
 ///
 /// The signature is checked in the strict way (RFC 8032 with no small-order keys); base64url has to be canonical, so
 /// the unused bits at the end of a part count too.
@@ -51,7 +54,7 @@ fn verify(jws: &str, jwks: &Value) -> Option<Value> {
     let (signed, signature) = jws.rsplit_once('.')?;
     let (header, claims) = signed.split_once('.')?;
     let parsed: Header = serde_json::from_slice(&decode(header)?).ok()?;
-    if parsed.alg != "EdDSA" || ![CERTIFICATE, CHECKPOINT].contains(&parsed.typ.as_str()) {
+    if parsed.alg != "EdDSA" || ![CERTIFICATE, CHECKPOINT, REPORT].contains(&parsed.typ.as_str()) {
         return None;
     }
     let key = find_key(jwks, &parsed.kid)?;

@@ -23,6 +23,8 @@ pub struct Model {
     pub requested_by: Option<Uuid>,
     pub completed_at: Option<Timestamp>,
     pub certificate_jws: Option<String>,
+    pub final_certificate_jws: Option<String>,
+    pub finalised_at: Option<Timestamp>,
 }
 
 /// Joined by hand.
