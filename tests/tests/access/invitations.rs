@@ -35,9 +35,10 @@ async fn an_invitation_is_mailed_to_its_address_alone_and_makes_a_member_once() 
     let without = call(&app.public(), "accept_invitation", json!({"token": token})).await?;
     assert_eq!(without.user_error(), Some("INVALID_INPUT"), "a new account needs a password");
     let input = json!({"token": token, "password": PASSWORD});
+    let public = app.public();
     let (one, two) = tokio::try_join!(
-        call(&app.public(), "accept_invitation", input.clone()),
-        call(&app.public(), "accept_invitation", input.clone()),
+        call(&public, "accept_invitation", input.clone()),
+        call(&public, "accept_invitation", input.clone()),
     )?;
     let done = [&one, &two].into_iter().filter(|reply| reply.user_error().is_none()).count();
     assert_eq!(done, 1, "{} {}", one.body, two.body);

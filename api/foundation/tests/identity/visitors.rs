@@ -87,11 +87,11 @@ async fn a_token_continues_its_visitor_until_a_day_after_its_end() {
     shop.house.wait(30 * 60);
     shop.house.is_refused(first.token.expose()).await;
     shop.house.wait(24 * 3600 - 1);
-    let second = shop.visit(Some(first.token.expose()), None).await.unwrap();
+    let second = shop.visit(Some(first.token.expose())).await.unwrap();
     assert_eq!((second.visitor, second.subject), (first.visitor, first.subject));
     shop.house.come_in(second.token.expose()).await.unwrap();
     shop.house.wait(1);
-    let third = shop.visit(Some(first.token.expose()), None).await.unwrap();
+    let third = shop.visit(Some(first.token.expose())).await.unwrap();
     assert_ne!(third.visitor, first.visitor);
     let fourth = shop.visit(Some("nonsense")).await.unwrap();
     assert_ne!(fourth.visitor, third.visitor);

@@ -44,7 +44,7 @@ fn is_dressed_word(plain: &str) -> bool {
 /// A word, or the same one again and again.
 fn is_known(word: &str) -> bool {
     let letters: Vec<char> = word.chars().filter(|c| c.is_alphabetic()).collect();
-    (1..=letters.len()).filter(|length| letters.len() % length == 0).any(|length| {
+    (1..=letters.len()).filter(|length| letters.len().is_multiple_of(*length)).any(|length| {
         let first: String = letters[..length].iter().collect();
         KNOWN.contains(first.as_str()) && letters.chunks(length).all(|chunk| chunk.iter().collect::<String>() == first)
     })
@@ -71,7 +71,7 @@ fn is_run(text: &str) -> bool {
 fn is_run_twice(text: &str) -> bool {
     let mut rest = text;
     while !rest.is_empty() {
-        let longest = rest.char_indices().map(|(at, c)| at + c.len_utf8()).filter(|end| is_run(&rest[..*end])).last();
+        let longest = rest.char_indices().rev().map(|(at, c)| at + c.len_utf8()).find(|end| is_run(&rest[..*end]));
         match longest {
             Some(end) if rest[..end].chars().count() >= 3 => rest = &rest[end..],
             _ => return false,

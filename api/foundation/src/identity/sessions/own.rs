@@ -136,8 +136,9 @@ pub async fn revoke_all(scope: &Scope, store: &Store, of: Option<AccountId>, kee
 async fn end_for(scope: &Scope, store: &Store, session: SessionId, because: Because) -> Result<()> {
     let row = find_live(store, session).await?.ok_or_else(unknown)?;
     let is_own = matches!(scope.actor(), Actor::Member { account, .. } if account == row.account_id);
-    let is_of_workspace = row.member_workspace_id == scope.workspace();
-    if !is_own && !(is_of_workspace && scope.permissions().has(Permission::WorkspaceWrite)) {
+    let runs_workspace =
+        row.member_workspace_id == scope.workspace() && scope.permissions().has(Permission::WorkspaceWrite);
+    if !is_own && !runs_workspace {
         return Err(unknown());
     }
     let tx = store.begin_in(row.member_workspace_id, Mode::Write).await?;
