@@ -132,6 +132,14 @@ impl TestApp {
         Member::sign_in(&self.public(), &self.owner.email, &self.owner.password, Some(workspace)).await
     }
 
+    /// Another gateway over the same data, with the same flags. Stop it before the test ends.
+    pub async fn another_gateway(&self) -> Result<Running> {
+        let flags = all_flags(self.folder.path(), &self.database, &[])?;
+        let channels = [self.recorder.clone(), self.second.clone()];
+        let app = build(config(&flags)?, self.clock.clone(), &channels, &|_, _| ()).await?;
+        app.start(Parts::GatewayAlone).await
+    }
+
     /// Somebody without a token.
     pub fn public(&self) -> Client {
         Client::new(&self.running.url)

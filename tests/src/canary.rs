@@ -17,6 +17,11 @@ impl Canary {
         Self(format!("Canary{}", uuid::Uuid::new_v4().as_simple()))
     }
 
+    /// A text that is secret, as if it were one.
+    pub fn of(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// Everything that these bytes would have to contain if the canary were in them, in some form.
     fn forms(&self) -> Vec<Vec<u8>> {
         let text = self.0.as_bytes();

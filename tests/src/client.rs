@@ -17,6 +17,8 @@ pub struct Client {
     base: Arc<str>,
     token: Option<String>,
     origin: Option<String>,
+    agent: Option<String>,
+    address: Option<String>,
 }
 
 impl Client {
@@ -24,7 +26,7 @@ impl Client {
     #[expect(clippy::disallowed_methods, reason = "tests are the outside, which egress is not for")]
     pub fn new(base: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client without TLS settings can be built");
-        Self { http, base: base.trim_end_matches('/').into(), token: None, origin: None }
+        Self { http, base: base.trim_end_matches('/').into(), token: None, origin: None, agent: None, address: None }
     }
 
     /// The same, with this token or key.
@@ -37,6 +39,24 @@ impl Client {
     #[must_use]
     pub fn from_page(&self, origin: impl Into<String>) -> Self {
         Self { origin: Some(origin.into()), ..self.clone() }
+    }
+
+    /// The same, in a browser that says this of itself.
+    #[must_use]
+    pub fn in_browser(&self, agent: impl Into<String>) -> Self {
+        Self { agent: Some(agent.into()), ..self.clone() }
+    }
+
+    /// The same, from this address, as a proxy in front says.
+    #[must_use]
+    pub fn behind(&self, address: impl Into<String>) -> Self {
+        Self { address: Some(address.into()), ..self.clone() }
+    }
+
+    /// The same, at another gateway of the installation.
+    #[must_use]
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.trim_end_matches('/').into(), ..self.clone() }
     }
 
     /// The token that it shows.
@@ -53,6 +73,12 @@ impl Client {
         }
         if let Some(origin) = &self.origin {
             request = request.header("origin", origin);
+        }
+        if let Some(address) = &self.address {
+            request = request.header("x-forwarded-for", address);
+        }
+        if let Some(agent) = &self.agent {
+            request = request.header("user-agent", agent);
         }
         request
     }

@@ -43,6 +43,12 @@ impl Member {
         })
     }
 
+    /// The same, at another gateway of the installation.
+    #[must_use]
+    pub fn at(&self, base: &str) -> Self {
+        Self { client: self.client.at(base), workspace: self.workspace.clone() }
+    }
+
     /// A program with a secret key that may do this.
     pub async fn program(&self, permissions: &[&str]) -> Result<Self> {
         let input = json!({"name": "a program", "permissions": permissions});
@@ -227,7 +233,8 @@ impl Visitor {
         Ok(Self::of(&page, session.get("/startVisitorSession/visitorSession")))
     }
 
-    fn of(client: &Client, session: &Value) -> Self {
+    /// From the session that was answered.
+    pub fn of(client: &Client, session: &Value) -> Self {
         let text = |field: &str| session[field].as_str().unwrap_or_default().to_owned();
         Self { client: client.with_token(text("visitorToken")), subject: text("subjectId"), id: text("visitorId") }
     }

@@ -7,6 +7,7 @@ mod schema;
 
 mod isolation;
 
+mod access;
 mod answers;
 mod audit;
 mod channels;

@@ -8,7 +8,19 @@ use consigne_tests::{app::TestApp, contract::Contract, source};
 use serde_json::json;
 
 /// What anybody may ask for without signing in.
-const PUBLIC: &[&str] = &["signIn", "refreshSession", "startVisitorSession"];
+const PUBLIC: &[&str] = &[
+    "accountPolicy",
+    "signIn",
+    "completeSignIn",
+    "refreshSession",
+    "signUp",
+    "verifyEmail",
+    "requestPasswordReset",
+    "resetPassword",
+    "confirmEmailChange",
+    "acceptInvitation",
+    "startVisitorSession",
+];
 
 /// What a visitor may ask for; everything else is refused. They erase themselves and nobody else: see `erasure`.
 const FOR_VISITORS: &[&str] = &[
@@ -19,8 +31,16 @@ const FOR_VISITORS: &[&str] = &[
     "chats",
     "answer",
     "erasure",
+    "accountPolicy",
     "signIn",
+    "completeSignIn",
     "refreshSession",
+    "signUp",
+    "verifyEmail",
+    "requestPasswordReset",
+    "resetPassword",
+    "confirmEmailChange",
+    "acceptInvitation",
     "startVisitorSession",
     "startChat",
     "askQuestion",

@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Unauthenticated,
     /// Signed in, but not allowed.
     Forbidden,
+    /// Allowed, but the member has to prove once more who they are.
+    ConfirmationRequired,
     /// The person's data was erased, or is being erased.
     SubjectErased,
     /// The assistant is paused or the plugin is off.

@@ -135,8 +135,14 @@ ids! {
     AccountId "acc";
     /// A sign-in of an account in a workspace.
     SessionId "ses";
+    /// What waits for somebody to show a token.
+    TicketId "tkt";
+    /// An invitation into a workspace.
+    InvitationId "inv";
     /// An API key, secret or publishable.
     ApiKeyId "key";
+    /// A key by which a customer's server says who a visitor is.
+    VisitorSigningKeyId "vsk";
     /// A key that signs tokens, certificates or checkpoints.
     SigningKeyId "sgn";
     /// A person about whom a workspace holds data (GDPR art. 4(1)).

@@ -81,6 +81,14 @@ pub async fn enqueue(tx: &WorkspaceTx, job: NewJob) -> Result<()> {
     insert(tx, Some(tx.workspace()), job).await
 }
 
+/// As [`enqueue`], for a row that belongs to no workspace: its job's scope is that of a workspace that exists nowhere.
+///
+/// # Errors
+/// `Unavailable`.
+pub(crate) async fn enqueue_for_instance(tx: &InstanceTx, job: NewJob) -> Result<()> {
+    insert(tx, None, job).await
+}
+
 async fn insert(tx: &InstanceTx, workspace: Option<WorkspaceId>, job: NewJob) -> Result<()> {
     let now = tx.store().now();
     let row = jobs::ActiveModel {

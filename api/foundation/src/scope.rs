@@ -1,11 +1,12 @@
 //! Whose data may be touched, by whom, and for what. Every call that reaches a row takes one.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
+    clock::Timestamp,
     error::{Error, ErrorKind, Result},
     id::{AccountId, ApiKeyId, AssistantId, SessionId, SubjectId, VisitorId, WorkspaceId},
 };
@@ -172,11 +173,27 @@ pub struct Scope {
     workspace: WorkspaceId,
     actor: Actor,
     permissions: Permissions,
+    /// When a member last proved who they are.
+    confirmed_at: Option<Timestamp>,
 }
+
+/// For how long what cannot be undone may be done after a member proved who they are.
+pub const CONFIRMED_FOR: Duration = Duration::from_secs(5 * 60);
 
 impl Scope {
     pub(crate) fn new(workspace: WorkspaceId, actor: Actor, permissions: Permissions) -> Self {
-        Self { workspace, actor, permissions }
+        Self { workspace, actor, permissions, confirmed_at: None }
+    }
+
+    /// The same member, who proved at this moment who they are.
+    pub(crate) fn confirmed(self, at: Option<Timestamp>) -> Self {
+        Self { confirmed_at: at, ..self }
+    }
+
+    /// The same actor in another workspace, where nothing but being on record is allowed: for the audit log of what a
+    /// member does to what is their own.
+    pub(crate) fn as_in(&self, workspace: WorkspaceId) -> Self {
+        Self { workspace, permissions: Permissions::default(), ..self.clone() }
     }
 
     /// The product's own duty in a workspace. It may do what no request may: it acts on what a request decided.
@@ -205,6 +222,37 @@ impl Scope {
             Actor::Visitor { subject, .. } => Some(subject),
             _ => None,
         }
+    }
+
+    /// The signed-in member and their session.
+    ///
+    /// # Errors
+    /// `Forbidden` for anyone else.
+    pub fn member(&self) -> Result<(AccountId, SessionId)> {
+        match self.actor {
+            Actor::Member { account, session } => Ok((account, session)),
+            _ => Err(Error::new(ErrorKind::Forbidden, "Only a member who signed in can do this.")),
+        }
+    }
+
+    /// Until when the member counts as having just proved who they are.
+    pub fn confirmed_until(&self) -> Option<Timestamp> {
+        self.confirmed_at.map(|at| at.plus(CONFIRMED_FOR))
+    }
+
+    /// Refuses a member who did not prove within the last five minutes who they are: by signing in, or again by
+    /// [`second_factor::confirm`](crate::identity::second_factor::confirm). Programs, visitors and duties have nothing to
+    /// prove.
+    ///
+    /// # Errors
+    /// `ConfirmationRequired`.
+    pub fn require_confirmed(&self, now: Timestamp) -> Result<()> {
+        let is_member = matches!(self.actor, Actor::Member { .. });
+        if !is_member || self.confirmed_until().is_some_and(|until| now < until) {
+            return Ok(());
+        }
+        let message = "Prove first that it is you (confirmSecondFactor), then do it again within five minutes.";
+        Err(Error::new(ErrorKind::ConfirmationRequired, message))
     }
 
     /// Refuses unless this is allowed.

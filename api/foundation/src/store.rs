@@ -134,16 +134,7 @@ impl Store {
 
     /// A transaction in a workspace that authentication has just named, before there is a scope.
     pub(crate) async fn begin_in(&self, workspace: WorkspaceId, mode: Mode) -> Result<WorkspaceTx> {
-        let tx = self.begin(mode).await?;
-        if tx.get_database_backend() == DbBackend::Postgres {
-            let name_workspace = Statement::from_sql_and_values(
-                DbBackend::Postgres,
-                "SELECT set_config('app.workspace_id', $1, true)",
-                [workspace.0.to_string().into()],
-            );
-            tx.query_one_raw(name_workspace).await?;
-        }
-        Ok(WorkspaceTx { tx, workspace })
+        self.begin(mode).await?.enter(workspace).await
     }
 
     async fn begin(&self, mode: Mode) -> Result<InstanceTx> {
@@ -297,6 +288,21 @@ impl InstanceTx {
     }
 }
 
+impl InstanceTx {
+    /// Goes on in a workspace.
+    pub(crate) async fn enter(self, workspace: WorkspaceId) -> Result<WorkspaceTx> {
+        if self.tx.get_database_backend() == DbBackend::Postgres {
+            let name_workspace = Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT set_config('app.workspace_id', $1, true)",
+                [workspace.0.to_string().into()],
+            );
+            self.tx.query_one_raw(name_workspace).await?;
+        }
+        Ok(WorkspaceTx { tx: self, workspace })
+    }
+}
+
 impl Deref for InstanceTx {
     type Target = DatabaseTransaction;
 
@@ -315,6 +321,11 @@ impl WorkspaceTx {
     /// The workspace it is bound to. Every statement names it too: SQLite has no row-level security.
     pub fn workspace(&self) -> WorkspaceId {
         self.workspace
+    }
+
+    /// The same transaction, out of the workspace: to go on in another.
+    pub(crate) fn leave(self) -> InstanceTx {
+        self.tx
     }
 
     /// Commits, then tells what was to be told.

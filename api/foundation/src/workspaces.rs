@@ -236,6 +236,7 @@ impl New {
             knowledge_version: Set(self.0.knowledge_version),
             created_at: Set(self.0.created_at),
             passages: Set(self.0.passages),
+            second_factor_grace_days: Set(None),
         };
         workspaces::Entity::insert(row).exec_without_returning(tx.db()).await?;
         audit::append(scope, tx, Event::new("workspace.created").target("workspace", self.0.id.0)).await?;

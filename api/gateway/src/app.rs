@@ -18,6 +18,7 @@ use consigne_assistant::{
 use consigne_foundation::{
     Clock,
     blobs::Blobs,
+    identity::mails::AccountMails,
     jobs::Runner,
     plugins::Registry,
     privacy::{DataHolder, IdentityHolder, Privacy},
@@ -37,15 +38,43 @@ use crate::{
 };
 
 /// Root mutation fields that stand alone in their request: what is worth guessing at, or cannot be undone.
-const ALONE: [&str; 5] = ["signIn", "refreshSession", "startVisitorSession", "createVisitorToken", "eraseSubject"];
+const ALONE: [&str; 18] = [
+    "signIn",
+    "completeSignIn",
+    "refreshSession",
+    "confirmSecondFactor",
+    "activateSecondFactor",
+    "startVisitorSession",
+    "createVisitorToken",
+    "eraseSubject",
+    "signUp",
+    "verifyEmail",
+    "requestPasswordReset",
+    "resetPassword",
+    "changePassword",
+    "requestEmailChange",
+    "confirmEmailChange",
+    "closeAccount",
+    "acceptInvitation",
+    "inviteMember",
+];
 
 /// What a root field costs beyond its selections, in points of the rate limit.
-const COSTS: [(&str, u32); 6] = [
+const COSTS: [(&str, u32); 15] = [
     ("askQuestion", 50),
     ("requestPerson", 50),
     ("correctText", 50),
     ("searchKnowledge", 20),
     ("signIn", 100),
+    ("completeSignIn", 100),
+    ("signUp", 100),
+    ("requestPasswordReset", 100),
+    ("resetPassword", 100),
+    ("changePassword", 100),
+    ("requestEmailChange", 100),
+    ("acceptInvitation", 100),
+    ("closeAccount", 100),
+    ("confirmSecondFactor", 100),
     ("auditVerdict", 200),
 ];
 
@@ -201,8 +230,9 @@ impl App {
             guard = guard.with_list(field, items);
         }
         let executor = Arc::new(SchemaExecutor::new(self.services.clone()));
-        let transport =
-            Transport::new(executor, guard, &Rates::default(), http::Settings::default(), self.metrics.clone());
+        let settings =
+            http::Settings { is_behind_proxy: self.config.server.behind_tls_proxy, ..http::Settings::default() };
+        let transport = Transport::new(executor, guard, &Rates::default(), settings, self.metrics.clone());
         let playground =
             if is_development { Playground::from_parts(&self.config.models.parts_dir) } else { Playground::off() };
         Routes {
@@ -293,7 +323,30 @@ fn services(
         InboundPost { store: store.clone(), registry: registry.clone(), meter: Arc::new(worker::Meter(metrics)) };
     let routes = ModelRoutes::new(registry.clone(), store.clone());
     let corrections = Corrections::new(store.clone(), routes.clone());
-    Ok(Services { store, registry, knowledge, routes, corrections, privacy, inbound, public_url: "".into() })
+    let account_mails = AccountMails {
+        store: store.clone(),
+        mailer: config.accounts.mailer()?,
+        console_url: console_url(config).into(),
+    };
+    Ok(Services {
+        store,
+        registry,
+        knowledge,
+        routes,
+        corrections,
+        privacy,
+        inbound,
+        account_rules: config.accounts.rules()?,
+        account_mails,
+        public_url: "".into(),
+    })
+}
+
+/// Where people open the console.
+pub fn console_url(config: &Config) -> String {
+    let named = config.accounts.console_url.clone().or_else(|| config.server.public_url.clone());
+    let url = named.unwrap_or_else(|| format!("http://{}", config.server.listen));
+    url.trim_end_matches('/').to_owned()
 }
 
 fn readiness(services: &Services) -> Readiness {

@@ -1,5 +1,6 @@
 //! What `consigne` does from a terminal. The rest of the product never prints; these do.
 
+pub mod account;
 pub mod ask;
 pub mod client;
 pub mod demo;

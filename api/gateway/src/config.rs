@@ -1,5 +1,6 @@
 //! What can be set. Each setting is a flag and an environment variable, read once at start, here and nowhere else.
 
+pub mod accounts;
 pub mod channels;
 pub mod data;
 pub mod index;
@@ -11,8 +12,8 @@ pub mod sources;
 use clap::Args;
 
 pub use self::{
-    channels::ChannelConfig, data::DataConfig, index::IndexConfig, logs::LogConfig, models::ModelConfig,
-    server::ServerConfig, sources::SourceConfig,
+    accounts::AccountConfig, channels::ChannelConfig, data::DataConfig, index::IndexConfig, logs::LogConfig,
+    models::ModelConfig, server::ServerConfig, sources::SourceConfig,
 };
 
 /// Everything that can be set.
@@ -36,6 +37,9 @@ pub struct Config {
     /// How people are told.
     #[command(flatten)]
     pub channels: ChannelConfig,
+    /// Accounts, and mail about them.
+    #[command(flatten)]
+    pub accounts: AccountConfig,
     /// Logs.
     #[command(flatten)]
     pub logs: LogConfig,

@@ -8,6 +8,7 @@
 //! - No field without a description.
 //! - No personal text in an error.
 
+pub mod accounts;
 pub mod audit;
 pub mod channels;
 pub mod chat_events;
@@ -22,6 +23,7 @@ pub mod escalations;
 pub mod executor;
 pub mod identity;
 pub mod inbox;
+pub mod invitations;
 pub mod jobs;
 pub mod knowledge;
 pub mod loaders;
@@ -32,7 +34,10 @@ pub mod plugins;
 pub mod privacy;
 pub mod request;
 pub mod scalars;
+pub mod second_factor;
+pub mod sessions;
 pub mod sources;
+pub mod visitor_keys;
 pub mod workspaces;
 
 use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
@@ -43,13 +48,24 @@ pub use self::context::Services;
 #[derive(MergedObject, Default)]
 pub struct Query(
     node::NodeQuery,
-    identity::IdentityQuery,
+    AccessQuery,
     workspaces::WorkspaceQuery,
     plugins::PluginQuery,
     LibraryQuery,
     PeopleQuery,
     privacy::PrivacyQuery,
     RecordQuery,
+);
+
+/// Who comes in, and how.
+#[derive(MergedObject, Default)]
+pub struct AccessQuery(
+    identity::IdentityQuery,
+    sessions::SessionQuery,
+    second_factor::SecondFactorQuery,
+    accounts::AccountQuery,
+    invitations::InvitationQuery,
+    visitor_keys::VisitorKeyQuery,
 );
 
 /// What is known: documents, and the sources that they come from.
@@ -74,7 +90,7 @@ pub struct RecordQuery(audit::AuditQuery, jobs::JobQuery, models::ModelQuery);
 /// What can be done. Every change is written to the audit log in the same transaction.
 #[derive(MergedObject, Default)]
 pub struct Mutation(
-    identity::IdentityMutation,
+    AccessMutation,
     workspaces::WorkspaceMutation,
     plugins::PluginMutation,
     LibraryMutation,
@@ -82,6 +98,17 @@ pub struct Mutation(
     privacy::PrivacyMutation,
     jobs::JobMutation,
     models::ModelMutation,
+);
+
+/// What can be done about who comes in, and how.
+#[derive(MergedObject, Default)]
+pub struct AccessMutation(
+    identity::IdentityMutation,
+    sessions::SessionMutation,
+    second_factor::SecondFactorMutation,
+    accounts::AccountMutation,
+    invitations::InvitationMutation,
+    visitor_keys::VisitorKeyMutation,
 );
 
 /// What can be done to knowledge.

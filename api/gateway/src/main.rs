@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use consigne_assistant::{corrections::leave_no_core, knowledge::sandbox};
 use consigne_gateway::{
     app::Parts,
-    commands::{ask, demo, doctor, evaluate, reindex, schema, serve, verify},
+    commands::{account, ask, demo, doctor, evaluate, reindex, schema, serve, verify},
     config::Config,
     telemetry,
 };
@@ -47,6 +47,8 @@ enum Command {
     Ask(ask::AskArgs),
     /// Verifies a deletion certificate offline, or every audit chain of this installation.
     Verify(verify::VerifyArgs),
+    /// Makes, closes, opens and erases accounts, and prints links to choose a password with.
+    Account(account::AccountArgs),
     /// Checks database, root key, model, plugins and clock: what is wrong and how to mend it.
     Doctor {
         #[command(flatten)]
@@ -102,6 +104,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::demo(args).await,
         Command::Ask(args) => ask::ask(args).await,
         Command::Verify(args) => verify::verify(args).await,
+        Command::Account(args) => account::account(args).await,
         Command::Doctor { config } => doctor::doctor(*config).await,
         Command::Reindex(args) => reindex::reindex(*args).await,
         Command::Evaluate(args) => evaluate::evaluate(*args).await,

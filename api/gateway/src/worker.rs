@@ -24,6 +24,10 @@ use consigne_assistant::{
 };
 use consigne_foundation::{
     audit::CheckpointDuty,
+    identity::{
+        IdentitySweep,
+        mails::{InvitationMailHandler, TicketMailHandler},
+    },
     jobs::{Duty, JobHandler, Runner, RunnerOptions},
     privacy::{EraseHandler, LedgerReplay},
 };
@@ -60,6 +64,8 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
         Arc::new(ChangeHandler(knowledge.clone())),
         Arc::new(ClearHandler(knowledge.clone())),
         Arc::new(CrawlHandler::new(knowledge.clone())),
+        Arc::new(TicketMailHandler(services.account_mails.clone())),
+        Arc::new(InvitationMailHandler(services.account_mails.clone())),
     ];
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(LedgerReplay(services.privacy.clone())),
@@ -72,6 +78,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
         Arc::new(ChatSweep(services.store.clone())),
         Arc::new(ChannelPoll(services.inbound.clone())),
         Arc::new(EscalationSweep(services.store.clone())),
+        Arc::new(IdentitySweep),
         Arc::new(CheckpointDuty),
     ];
     Runner::new(services.store.clone(), RunnerOptions { handlers, duties, poll_every: POLL_EVERY })

@@ -20,7 +20,9 @@ mod dkim;
 mod html;
 mod imap;
 mod inbound;
+pub mod instance;
 mod mail;
+mod mailer;
 mod mark;
 pub mod reply;
 pub mod settings;
@@ -36,6 +38,7 @@ use consigne_sdk::{
 };
 use serde_json::Value;
 
+pub use instance::{InstanceMail, instance_mailer};
 pub use settings::Settings;
 
 /// The stable id of this plugin.

@@ -55,6 +55,19 @@ pub async fn set_own_name(scope: &Scope, store: &Store, name: Option<&str>) -> R
     Ok(name)
 }
 
+/// Forgets what a member is called, whose account is erased.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn forget(scope: &Scope, store: &Store, account: AccountId) -> Result<()> {
+    let tx = store.write(scope).await?;
+    let gone = table::Entity::delete_by_id((scope.workspace(), account)).exec(tx.db()).await?;
+    if gone.rows_affected == 1 {
+        audit::append(scope, &tx, Event::new("member.name_forgotten").target("account", account.0)).await?;
+    }
+    tx.commit().await
+}
+
 /// What these members are called, of those who said so.
 ///
 /// # Errors

@@ -1,28 +1,27 @@
 //! Accounts: people who sign in, and their memberships.
 
-use std::{fmt, sync::LazyLock};
+use std::fmt;
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement, sea_query::Expr,
+    Statement,
 };
 
 use super::{
-    Role, SecretText,
+    Role, SecretText, Whence,
     email::{self, Email},
-    password::{self, Verdict},
-    sessions,
-    throttle::Throttle,
-    tokens, unauthenticated,
+    members, password, second_factor,
+    sign_in::{self, Entered, SignIn},
+    unauthenticated,
 };
 use crate::{
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
     id::{AccountId, SessionId, WorkspaceId},
-    scope::{Actor, Permission, Scope},
+    scope::{Permission, Scope},
     store::{
-        InstanceTx, Mode, Store, WorkspaceTx,
+        InstanceTx, Store, WorkspaceTx,
         entity::{accounts, memberships},
     },
     workspaces,
@@ -94,15 +93,16 @@ pub async fn create_owner(store: &Store, email: &str, password: &str, workspace_
 /// only an owner makes an owner.
 ///
 /// # Errors
-/// `Forbidden`; `Invalid`; `Conflict` where the address has an account.
+/// `Forbidden`; `ConfirmationRequired`; `Invalid`; `Conflict` where the address has an account.
 pub async fn add_member(scope: &Scope, store: &Store, email: &str, password: &str, role: Role) -> Result<AccountId> {
     scope.require(Permission::WorkspaceWrite)?;
+    scope.require_confirmed(store.now())?;
     let email = Email::parse(email)?;
     password::check(password)?;
     let hash = password::hash(password).await?;
     let tx = store.write(scope).await?;
-    require_power_over(scope, &tx, role).await?;
-    let account = insert_account(&tx, &email, hash).await?;
+    members::require_power_over(scope, &tx, role).await?;
+    let account = insert_account(&tx, &email, hash, None).await?;
     insert_membership(&tx, account, role).await?;
     let event = Event::new("member.added").target("account", account.0).detail("role", role.name());
     audit::append(scope, &tx, event).await?;
@@ -110,42 +110,29 @@ pub async fn add_member(scope: &Scope, store: &Store, email: &str, password: &st
     Ok(account)
 }
 
-/// Ends a membership; all its sessions in the workspace end with it. Only an owner ends an owner's, and nobody their
-/// own, so an owner always stays.
-///
-/// # Errors
-/// `Forbidden`; `NotFound`; `Conflict` for one's own.
-pub async fn remove_member(scope: &Scope, store: &Store, account: AccountId) -> Result<()> {
-    scope.require(Permission::WorkspaceWrite)?;
-    let tx = store.write(scope).await?;
-    let membership = find_membership(&tx, account).await?.ok_or_else(|| Error::not_found("member"))?;
-    let role: Role = membership.role.parse()?;
-    require_power_over(scope, &tx, role).await?;
-    if matches!(scope.actor(), Actor::Member { account: own, .. } if own == account) {
-        return Err(Error::new(ErrorKind::Conflict, "Somebody else has to end your membership."));
-    }
-    memberships::Entity::delete_by_id((account, scope.workspace())).exec(tx.db()).await?;
-    sessions::end_all(&tx, account).await?;
-    let event = Event::new("member.removed").target("account", account.0).detail("role", role.name());
-    audit::append(scope, &tx, event).await?;
-    tx.commit().await
+/// The signed-in member's own account.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OwnAccount {
+    /// The account.
+    pub id: AccountId,
+    /// Its address.
+    pub email: String,
+    /// Since when the address is known to be theirs.
+    pub email_verified_at: Option<Timestamp>,
+    /// Made at.
+    pub created_at: Timestamp,
 }
 
-/// Refuses to give or take a role that may do more than the actor; an owner's, for anyone but an owner.
-async fn require_power_over(scope: &Scope, tx: &WorkspaceTx, role: Role) -> Result<()> {
-    let is_within = role.permissions().and(scope.permissions()) == role.permissions();
-    let is_owner = match scope.actor() {
-        Actor::Member { account, .. } if role == Role::Owner => {
-            find_membership(tx, account).await?.is_some_and(|membership| membership.role == Role::Owner.name())
-        }
-        _ => false,
-    };
-    let is_allowed = match role {
-        Role::Visitor => false,
-        Role::Owner => is_owner,
-        _ => is_within,
-    };
-    if is_allowed { Ok(()) } else { Err(Error::new(ErrorKind::Forbidden, "This role is not yours to give or take.")) }
+/// The signed-in member's own account.
+///
+/// # Errors
+/// `Forbidden` for anyone but a member.
+pub async fn own(scope: &Scope, store: &Store) -> Result<OwnAccount> {
+    let (account, _) = scope.member()?;
+    let tx = store.read(scope).await?;
+    let row = accounts::Entity::find_by_id(account).one(tx.db()).await?.ok_or_else(|| Error::not_found("account"))?;
+    let email = email::open(store, row.id, &row.email_sealed)?;
+    Ok(OwnAccount { id: row.id, email, email_verified_at: row.email_verified_at, created_at: row.created_at })
 }
 
 /// The signed-in member's own address.
@@ -153,41 +140,20 @@ async fn require_power_over(scope: &Scope, tx: &WorkspaceTx, role: Role) -> Resu
 /// # Errors
 /// `Forbidden` for anyone but a member.
 pub async fn own_email(scope: &Scope, store: &Store) -> Result<String> {
-    let Actor::Member { account, .. } = scope.actor() else {
-        return Err(Error::new(ErrorKind::Forbidden, "Only a member has an address."));
-    };
-    let tx = store.read(scope).await?;
-    let row = accounts::Entity::find_by_id(account).one(tx.db()).await?.ok_or_else(|| Error::not_found("account"))?;
-    email::open(store, row.id, &row.email_sealed)
+    Ok(own(scope, store).await?.email)
 }
 
-static TRIES: LazyLock<Throttle> = LazyLock::new(Throttle::default);
-
-/// Signs in: in the workspace that is named, or in the one of the oldest membership. An unknown address, a wrong
-/// password, a deactivated account and a workspace without membership answer alike and take the same time.
+/// Signs in from the machine itself. Nobody can whose account has a second factor.
 ///
 /// # Errors
-/// `Unauthenticated`; `RateLimited` after ten tries for one address, each of which comes back in ninety seconds.
+/// As [`sign_in::begin`].
 pub async fn sign_in(store: &Store, email: &str, password: &str, workspace: Option<WorkspaceId>) -> Result<SignedIn> {
-    let index = email::index_of_typed(store, email);
-    TRIES.take(&index, store.now())?;
-    let account = find_by_index(store, index.clone()).await?;
-    let verdict = password::verify(password, account.as_ref().map(|a| a.password_hash.clone())).await?;
-    let Some(account) = account else { return Err(unauthenticated()) };
-    if verdict == Verdict::Wrong {
-        tracing::warn!(account = %account.id, "a sign-in failed");
-        return Err(unauthenticated());
+    let whence = Whence::default();
+    let sign_in = SignIn { email, password, workspace, stays_signed_in: false, whence: &whence };
+    match sign_in::begin(store, sign_in).await? {
+        Entered::SignedIn(signed_in) => Ok(signed_in),
+        Entered::SecondStep { .. } => Err(unauthenticated()),
     }
-    let (workspace, role) = membership_to_use(store, &account, workspace).await?.ok_or_else(unauthenticated)?;
-    TRIES.forgive(&index);
-    let signer = tokens::signer(store).await?;
-    let tx = store.begin_in(workspace, Mode::Write).await?;
-    if let Verdict::RightAndRenewed(hash) = verdict {
-        renew_hash(&tx, &account, hash).await?;
-    }
-    let live = sessions::open(&tx, account.id, role).await?;
-    tx.commit().await?;
-    live.signed_in(store, &signer)
 }
 
 /// Whether an account has to be the first one.
@@ -213,7 +179,7 @@ async fn create(store: &Store, email: &str, password: &str, workspace_name: &str
         }
     }
     let workspace = new.insert(&scope, &tx).await?.id;
-    let account = insert_account(&tx, &email, hash).await?;
+    let account = insert_account(&tx, &email, hash, None).await?;
     insert_membership(&tx, account, Role::Owner).await?;
     let event = Event::new("member.added").target("account", account.0).detail("role", Role::Owner.name());
     audit::append(&scope, &tx, event).await?;
@@ -239,36 +205,12 @@ async fn wait_for_other_starts(tx: &InstanceTx) -> Result<()> {
     Ok(())
 }
 
-async fn find_by_index(store: &Store, index: Vec<u8>) -> Result<Option<accounts::Model>> {
-    let tx = store.read_instance().await?;
-    Ok(accounts::Entity::find().filter(accounts::Column::EmailIndex.eq(index)).one(tx.db()).await?)
-}
-
-async fn membership_to_use(
-    store: &Store,
-    account: &accounts::Model,
-    wanted: Option<WorkspaceId>,
-) -> Result<Option<(WorkspaceId, Role)>> {
-    if account.deactivated_at.is_some() {
-        return Ok(None);
-    }
-    let tx = store.read_instance().await?;
-    let mut memberships = memberships::Entity::find()
-        .filter(memberships::Column::AccountId.eq(account.id))
-        .order_by_asc(memberships::Column::CreatedAt)
-        .order_by_asc(memberships::Column::MemberWorkspaceId);
-    if let Some(workspace) = wanted {
-        memberships = memberships.filter(memberships::Column::MemberWorkspaceId.eq(workspace));
-    }
-    let Some(membership) = memberships.one(tx.db()).await? else { return Ok(None) };
-    Ok(Some((membership.member_workspace_id, membership.role.parse()?)))
-}
-
-async fn find_membership(tx: &WorkspaceTx, account: AccountId) -> Result<Option<memberships::Model>> {
-    Ok(memberships::Entity::find_by_id((account, tx.workspace())).one(tx.db()).await?)
-}
-
-async fn insert_account(tx: &WorkspaceTx, email: &Email, password_hash: String) -> Result<AccountId> {
+pub(super) async fn insert_account(
+    tx: &WorkspaceTx,
+    email: &Email,
+    password_hash: String,
+    email_verified_at: Option<Timestamp>,
+) -> Result<AccountId> {
     let store = tx.store();
     let id = AccountId::new(store.clock());
     let row = accounts::ActiveModel {
@@ -278,6 +220,7 @@ async fn insert_account(tx: &WorkspaceTx, email: &Email, password_hash: String) 
         password_hash: Set(password_hash),
         created_at: Set(store.now()),
         deactivated_at: Set(None),
+        email_verified_at: Set(email_verified_at),
     };
     accounts::Entity::insert(row).exec_without_returning(tx.db()).await?;
     Ok(id)
@@ -292,6 +235,10 @@ pub struct Member {
     pub role: Role,
     /// Since when.
     pub created_at: Timestamp,
+    /// Let in no more since.
+    pub deactivated_at: Option<Timestamp>,
+    /// From when the membership rests until the account has a second factor.
+    pub must_enrol_from: Option<Timestamp>,
 }
 
 /// The members of the scope's workspace, the oldest membership first.
@@ -308,7 +255,15 @@ pub async fn members(scope: &Scope, store: &Store) -> Result<Vec<Member>> {
         .all(tx.db())
         .await?;
     rows.into_iter()
-        .map(|row| Ok(Member { account: row.account_id, role: row.role.parse()?, created_at: row.created_at }))
+        .map(|row| {
+            Ok(Member {
+                account: row.account_id,
+                role: row.role.parse()?,
+                created_at: row.created_at,
+                deactivated_at: row.suspended_at,
+                must_enrol_from: row.must_enrol_from,
+            })
+        })
         .collect()
 }
 
@@ -317,7 +272,8 @@ pub async fn members(scope: &Scope, store: &Store) -> Result<Vec<Member>> {
 /// # Errors
 /// `Unavailable`.
 pub async fn may(tx: &WorkspaceTx, account: AccountId, permission: Permission) -> Result<bool> {
-    let Some(membership) = find_membership(tx, account).await? else { return Ok(false) };
+    let membership = members::find(tx, account).await?.filter(|membership| membership.suspended_at.is_none());
+    let Some(membership) = membership else { return Ok(false) };
     let role: Role = membership.role.parse()?;
     Ok(role.permissions().has(permission))
 }
@@ -329,18 +285,9 @@ pub(crate) async fn insert_membership(tx: &WorkspaceTx, account: AccountId, role
         member_workspace_id: Set(tx.workspace()),
         role: Set(role.name().to_owned()),
         created_at: Set(tx.store().now()),
+        suspended_at: Set(None),
+        must_enrol_from: Set(second_factor::must_enrol_from(tx, account).await?),
     };
     memberships::Entity::insert(row).exec_without_returning(tx.db()).await?;
-    Ok(())
-}
-
-/// Unless the password was changed meanwhile.
-async fn renew_hash(tx: &WorkspaceTx, account: &accounts::Model, hash: String) -> Result<()> {
-    accounts::Entity::update_many()
-        .col_expr(accounts::Column::PasswordHash, Expr::value(hash))
-        .filter(accounts::Column::Id.eq(account.id))
-        .filter(accounts::Column::PasswordHash.eq(account.password_hash.as_str()))
-        .exec(tx.db())
-        .await?;
     Ok(())
 }

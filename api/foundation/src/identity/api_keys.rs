@@ -4,7 +4,7 @@
 //! The workspace stands in it so that row-level security holds from the first read on. Random bits need no slow hash:
 //! SHA-256 is stored and compared in constant time.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, sea_query::Expr};
@@ -19,7 +19,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{self, ApiKeyId, AssistantId, WorkspaceId},
     scope::{Permission, Permissions, Scope},
-    store::{Mode, Store, WorkspaceTx, entity::api_keys},
+    store::{Mode, Notice, Store, Topic, WorkspaceTx, entity::api_keys},
     workspaces,
 };
 
@@ -99,15 +99,87 @@ pub struct ApiKey {
     pub last_used_day: Option<i64>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// The key that took its place.
+    pub replaced_by: Option<ApiKeyId>,
 }
+
+/// How long a key may go on beside the one that takes its place.
+pub const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Makes a key. Its text is given this once.
 ///
 /// # Errors
-/// `Forbidden` without `KEYS_WRITE`, or for a permission that the maker lacks; `Invalid`.
+/// `Forbidden` without `KEYS_WRITE`, or for a permission that the maker lacks; `ConfirmationRequired`; `Invalid`.
 pub async fn create(scope: &Scope, store: &Store, new: NewApiKey) -> Result<(ApiKey, SecretText)> {
     scope.require(Permission::KeysWrite)?;
+    scope.require_confirmed(store.now())?;
     let key = check(scope, store, new)?;
+    let tx = store.write(scope).await?;
+    let text = insert(scope, &tx, &key).await?;
+    let event = event("api_key.created", key.id).detail("kind", key.kind.name());
+    audit::append(
+        scope,
+        &tx,
+        event.detail("permissions", join(key.permissions.list().into_iter().map(Permission::name))),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok((key, text))
+}
+
+/// Makes a key of the same name that may do the same, and lets the old one go on for `overlap`, or as long as it would have
+/// anyway. The new one ends when the old one would have ended, or as long after as it was made to live.
+///
+/// # Errors
+/// `Forbidden` without `KEYS_WRITE`, or for a permission that the maker lacks; `ConfirmationRequired`; `NotFound`;
+/// `Conflict` where the key does not hold or was replaced already; `Invalid` for more than thirty days.
+pub async fn rotate(scope: &Scope, store: &Store, old: ApiKeyId, overlap: Duration) -> Result<(ApiKey, SecretText)> {
+    scope.require(Permission::KeysWrite)?;
+    scope.require_confirmed(store.now())?;
+    if overlap > LONGEST_OVERLAP {
+        return Err(Error::invalid("overlapHours", "Two keys stand side by side for 30 days at most."));
+    }
+    let now = store.now();
+    let tx = store.write(scope).await?;
+    let row = find(&tx, old).await?.ok_or_else(|| Error::not_found("API key"))?;
+    if !holds(&row, now) || row.replaced_by.is_some() {
+        return Err(Error::new(ErrorKind::Conflict, "This key does not hold any more, or was replaced."));
+    }
+    let old_ends = row.expires_at;
+    let lives = old_ends.map(|end| Duration::from_millis(u64::try_from(end.0 - row.created_at.0).unwrap_or(0)));
+    let before = read(row)?;
+    if before.permissions.and(scope.permissions()) != before.permissions {
+        return Err(Error::new(ErrorKind::Forbidden, "A key cannot be given a permission that you lack."));
+    }
+    let key = ApiKey {
+        id: ApiKeyId::new(store.clock()),
+        created_at: now,
+        expires_at: lives.map(|lives| now.plus(lives)),
+        last_used_day: None,
+        ..before
+    };
+    let text = insert(scope, &tx, &key).await?;
+    let ends = old_ends.map_or(now.plus(overlap), |end| Ord::min(end, now.plus(overlap)));
+    let replaced = api_keys::Entity::update_many()
+        .col_expr(api_keys::Column::ExpiresAt, Expr::value(ends))
+        .col_expr(api_keys::Column::ReplacedBy, Expr::value(key.id))
+        .filter(api_keys::Column::WorkspaceId.eq(scope.workspace()))
+        .filter(api_keys::Column::Id.eq(old))
+        .filter(api_keys::Column::ReplacedBy.is_null())
+        .exec(tx.db())
+        .await?;
+    if replaced.rows_affected != 1 {
+        return Err(Error::new(ErrorKind::Conflict, "This key was replaced."));
+    }
+    tx.notify(Notice { topic: Topic::Session, id: old.0 });
+    let event = event("api_key.rotated", old).detail("by", key.id.to_string()).detail("ends", ends.rfc3339());
+    audit::append(scope, &tx, event).await?;
+    tx.commit().await?;
+    Ok((key, text))
+}
+
+/// Writes a key and gives its text.
+async fn insert(scope: &Scope, tx: &WorkspaceTx, key: &ApiKey) -> Result<SecretText> {
     let mut secret = Zeroizing::new([0; 32]);
     id::fill_random(&mut *secret);
     let row = api_keys::ActiveModel {
@@ -124,19 +196,10 @@ pub async fn create(scope: &Scope, store: &Store, new: NewApiKey) -> Result<(Api
         expires_at: Set(key.expires_at),
         last_used_day: Set(None),
         revoked_at: Set(None),
+        replaced_by: Set(None),
     };
-    let tx = store.write(scope).await?;
     api_keys::Entity::insert(row).exec_without_returning(tx.db()).await?;
-    let event = event("api_key.created", key.id).detail("kind", key.kind.name());
-    audit::append(
-        scope,
-        &tx,
-        event.detail("permissions", join(key.permissions.list().into_iter().map(Permission::name))),
-    )
-    .await?;
-    tx.commit().await?;
-    let text = write(key.kind, scope.workspace(), key.id, &secret);
-    Ok((key, text))
+    Ok(write(key.kind, scope.workspace(), key.id, &secret))
 }
 
 /// Every origin that a usable publishable key of any workspace names: pages that may call at all. What they may do is
@@ -193,6 +256,7 @@ pub async fn revoke(scope: &Scope, store: &Store, key: ApiKeyId) -> Result<ApiKe
         .await?;
     let row = find(&tx, key).await?.ok_or_else(|| Error::not_found("API key"))?;
     if revoked.rows_affected == 1 {
+        tx.notify(Notice { topic: Topic::Session, id: key.0 });
         audit::append(scope, &tx, event("api_key.revoked", key)).await?;
     }
     tx.commit().await?;
@@ -288,6 +352,7 @@ fn check(scope: &Scope, store: &Store, new: NewApiKey) -> Result<ApiKey> {
         expires_at,
         last_used_day: None,
         revoked_at: None,
+        replaced_by: None,
     })
 }
 
@@ -324,6 +389,7 @@ fn read(row: api_keys::Model) -> Result<ApiKey> {
         expires_at: row.expires_at,
         last_used_day: row.last_used_day,
         revoked_at: row.revoked_at,
+        replaced_by: row.replaced_by,
     })
 }
 

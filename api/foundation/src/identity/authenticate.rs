@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::{
     Role,
     api_keys::{self, ApiKeyKind},
@@ -39,6 +41,8 @@ pub struct Authenticated {
     pub expires_at: Timestamp,
     /// As what.
     pub kind: AuthenticatedAs,
+    /// What this rests on: a notice about one of these is a reason to look again.
+    pub rests_on: Vec<Uuid>,
 }
 
 /// Reads an `Authorization` header (RFC 6750): an access token, a visitor token or a secret API key. The rows decide:
@@ -48,13 +52,31 @@ pub struct Authenticated {
 /// # Errors
 /// `Unauthenticated` with one message, whatever is wrong; `Unavailable`.
 pub async fn authenticate(store: &Store, authorization: Option<&str>) -> Result<Option<Authenticated>> {
+    come_in(store, authorization, Coming::ToUse).await
+}
+
+/// As [`authenticate`], only to see whether it still holds: a session is not used by that.
+///
+/// # Errors
+/// As [`authenticate`].
+pub async fn look_again(store: &Store, authorization: Option<&str>) -> Result<Option<Authenticated>> {
+    come_in(store, authorization, Coming::ToLook).await
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coming {
+    ToUse,
+    ToLook,
+}
+
+async fn come_in(store: &Store, authorization: Option<&str>, coming: Coming) -> Result<Option<Authenticated>> {
     let Some(header) = authorization else { return Ok(None) };
     let credential = bearer(header).ok_or_else(unauthenticated)?;
     let somebody = if credential.starts_with(ApiKeyKind::Secret.prefix()) {
         api_key(store, credential).await?
     } else {
         match TokenKind::of(credential).ok_or_else(unauthenticated)? {
-            TokenKind::Access => member(store, credential).await?,
+            TokenKind::Access => member(store, credential, coming).await?,
             TokenKind::Visitor => visitor(store, credential).await?,
         }
     };
@@ -66,7 +88,7 @@ fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(credential)
 }
 
-async fn member(store: &Store, token: &str) -> Result<Authenticated> {
+async fn member(store: &Store, token: &str, coming: Coming) -> Result<Authenticated> {
     let tx = store.read_instance().await?;
     let verified = tokens::verify::<AccessClaims>(&tx, TokenKind::Access, token).await?;
     let claims = verified.claims;
@@ -75,10 +97,15 @@ async fn member(store: &Store, token: &str) -> Result<Authenticated> {
     if !is_same || !live.accepts_generation(claims.generation) {
         return Err(unauthenticated());
     }
+    drop(tx);
+    if coming == Coming::ToUse {
+        live.note_use(store).await;
+    }
     Ok(Authenticated {
         scope: live.scope(),
         expires_at: verified.expires_at.min(live.session.expires_at),
         kind: AuthenticatedAs::Member(live.role),
+        rests_on: vec![live.session.id.0],
     })
 }
 
@@ -89,6 +116,7 @@ async fn api_key(store: &Store, text: &str) -> Result<Authenticated> {
         scope: Scope::new(workspace, Actor::ApiKey(key.id), key.permissions),
         expires_at: key.expires_at.map_or(relied_on, |end| end.min(relied_on)),
         kind: AuthenticatedAs::ApiKey,
+        rests_on: vec![key.id.0],
     })
 }
 
@@ -106,5 +134,9 @@ async fn visitor(store: &Store, token: &str) -> Result<Authenticated> {
         scope: Scope::new(claims.workspace, actor, Role::Visitor.permissions()),
         expires_at: verified.expires_at,
         kind: AuthenticatedAs::Visitor,
+        rests_on: [Some(claims.subject.0), claims.key.map(|key| key.0), claims.vouched_by.map(|key| key.0)]
+            .into_iter()
+            .flatten()
+            .collect(),
     })
 }

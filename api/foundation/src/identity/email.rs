@@ -31,6 +31,11 @@ impl Email {
         if looks_right { Ok(Self(email)) } else { Err(Error::invalid("email", "This is not an e-mail address.")) }
     }
 
+    /// The address.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// What the account is found by.
     pub(super) fn index(&self, store: &Store) -> Vec<u8> {
         index(store, &self.0)

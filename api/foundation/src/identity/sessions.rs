@@ -4,17 +4,25 @@
 //! session and the session's generation, so within a few seconds after a renewal the same successor can be given again
 //! to a client that lost the answer, although only its hash is stored. A token that was used longer ago means that two
 //! parties hold it: the session ends.
+//!
+//! A session ends when nobody used it for half an hour, and after twelve hours in any case. Whoever asks at sign-in to
+//! stay signed in has one that may rest for fourteen days, and lasts thirty.
+//!
+//! `own` is what a member sees of sessions, and ends.
+
+mod own;
 
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, JoinType, QueryFilter, QuerySelect, RelationDef,
+    ActiveModelTrait, ColumnTrait, EntityTrait, ExprTrait, JoinType, QueryFilter, QuerySelect, RelationDef,
     sea_query::Expr,
 };
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+pub use self::own::{ListedSession, list, name, revoke, revoke_all, sign_out};
 use super::{
     Role, SecretText, SignedIn,
     signing::Signer,
@@ -24,9 +32,9 @@ use super::{
 use crate::{
     audit::{self, Event},
     clock::Timestamp,
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     id::{AccountId, SessionId, WorkspaceId},
-    scope::{Actor, Permission, Scope},
+    scope::{Actor, Permissions, Scope},
     store::{
         InstanceTx, Notice, Store, Topic, WorkspaceTx,
         entity::{accounts, memberships, sessions},
@@ -36,11 +44,30 @@ use crate::{
 /// How long the token before the last may fetch the last one again.
 pub const GRACE: Duration = Duration::from_secs(15);
 
-/// A session that was not renewed for this long ends.
-pub const IDLE: Duration = Duration::from_secs(14 * 24 * 3600);
+/// A session that nobody used for this long ends.
+pub const IDLE: Duration = Duration::from_secs(30 * 60);
 
-/// A session ends after this, however often it is renewed.
-pub const ABSOLUTE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A session ends after this, however much it is used.
+pub const ABSOLUTE: Duration = Duration::from_secs(12 * 3600);
+
+/// As [`IDLE`], for whoever asked to stay signed in.
+pub const STAYING_IDLE: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// As [`ABSOLUTE`], for whoever asked to stay signed in.
+pub const STAYING_ABSOLUTE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// That a session is used is noted this often and no finer.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
+
+/// How somebody comes in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Opening {
+    pub stays_signed_in: bool,
+    /// A browser's family and major version.
+    pub agent: Option<String>,
+    /// When they last proved who they are.
+    pub confirmed_at: Option<Timestamp>,
+}
 
 /// Why a session ended, as the row says it.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +76,9 @@ pub(super) enum Because {
     Revoked,
     Reused,
     MembershipEnded,
+    Switched,
+    PasswordChanged,
+    AccountClosed,
 }
 
 impl Because {
@@ -58,6 +88,9 @@ impl Because {
             Self::Revoked => "REVOKED",
             Self::Reused => "REUSED",
             Self::MembershipEnded => "MEMBERSHIP_ENDED",
+            Self::Switched => "SWITCHED",
+            Self::PasswordChanged => "PASSWORD_CHANGED",
+            Self::AccountClosed => "ACCOUNT_CLOSED",
         }
     }
 }
@@ -99,53 +132,40 @@ pub async fn is_live(store: &Store, session: SessionId) -> Result<bool> {
     Ok(find_live(&tx, session, store.now()).await?.is_some())
 }
 
-/// Ends a session of one's own or, with `WORKSPACE_WRITE`, any of the workspace. Its open sockets close.
-///
-/// # Errors
-/// `NotFound` where there is no such live session, or not for this scope.
-pub async fn revoke(scope: &Scope, store: &Store, session: SessionId) -> Result<()> {
-    end_for(scope, store, session, Because::Revoked).await
-}
-
-/// Ends the session that signed in with this scope.
-///
-/// # Errors
-/// `Forbidden` for anyone but a member.
-pub async fn sign_out(scope: &Scope, store: &Store) -> Result<()> {
-    let Actor::Member { session, .. } = scope.actor() else {
-        return Err(Error::new(ErrorKind::Forbidden, "Only a member can sign out."));
-    };
-    end_for(scope, store, session, Because::SignedOut).await
-}
-
-async fn end_for(scope: &Scope, store: &Store, session: SessionId, because: Because) -> Result<()> {
-    let tx = store.write(scope).await?;
-    let row = sessions::Entity::find_by_id(session)
-        .filter(sessions::Column::MemberWorkspaceId.eq(scope.workspace()))
-        .one(tx.db())
-        .await?
-        .ok_or_else(|| Error::not_found("session"))?;
-    let is_own = matches!(scope.actor(), Actor::Member { account, .. } if account == row.account_id);
-    if !is_own && !scope.permissions().has(Permission::WorkspaceWrite) {
-        return Err(Error::not_found("session"));
-    }
-    if !end(&tx, session, because).await? {
-        return Err(Error::not_found("session"));
-    }
-    audit::append(scope, &tx, event("session.revoked", session).detail("because", because.name())).await?;
-    tx.commit().await
-}
-
 /// A session that may be used, and as what.
 pub(super) struct Live {
     pub session: sessions::Model,
     pub role: Role,
+    /// The role's; none while the workspace waits for the member's second factor.
+    permissions: Permissions,
 }
 
 impl Live {
     pub(super) fn scope(&self) -> Scope {
         let actor = Actor::Member { account: self.session.account_id, session: self.session.id };
-        Scope::new(self.session.member_workspace_id, actor, self.role.permissions())
+        let scope = Scope::new(self.session.member_workspace_id, actor, self.permissions);
+        scope.confirmed(self.session.confirmed_at)
+    }
+
+    /// Notes that the session is used, at most once a minute. It works without this note, so a failure is only logged.
+    pub(super) async fn note_use(&self, store: &Store) {
+        let now = store.now();
+        if now < self.session.last_used_at.plus(NOTED_EVERY) {
+            return;
+        }
+        let noted = async {
+            let tx = store.write_instance_relaxed().await?;
+            sessions::Entity::update_many()
+                .col_expr(sessions::Column::LastUsedAt, Expr::value(now))
+                .filter(sessions::Column::Id.eq(self.session.id))
+                .filter(sessions::Column::LastUsedAt.lt(now))
+                .exec(tx.db())
+                .await?;
+            tx.commit().await
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(session = %self.session.id, ?error, "that a session is used could not be noted");
+        }
     }
 
     /// A token of this generation or the one before: a renewal in one tab does not cut off the others.
@@ -191,20 +211,29 @@ pub(super) async fn find_live(tx: &InstanceTx, session: SessionId, now: Timestam
         .join(JoinType::InnerJoin, account)
         .select_also(memberships::Entity)
         .filter(accounts::Column::DeactivatedAt.is_null())
+        .filter(memberships::Column::SuspendedAt.is_null())
         .filter(live_at(now))
         .one(tx.db())
         .await?;
     let Some((session, Some(membership))) = found else { return Ok(None) };
-    Ok(Some(Live { session, role: membership.role.parse()? }))
+    Ok(Some(Live { session, role: membership.role.parse()?, permissions: permissions_of(&membership, now)? }))
+}
+
+/// What a member may do now: what the role says, or nothing while a second factor is missing that the workspace asks for.
+fn permissions_of(membership: &memberships::Model, now: Timestamp) -> Result<Permissions> {
+    let role: Role = membership.role.parse()?;
+    let waits = membership.must_enrol_from.is_some_and(|from| from <= now);
+    Ok(if waits { Permissions::default() } else { role.permissions() })
 }
 
 /// Makes the session of a sign-in.
-pub(super) async fn open(tx: &WorkspaceTx, account: AccountId, role: Role) -> Result<Live> {
+pub(super) async fn open(tx: &WorkspaceTx, membership: &memberships::Model, opening: Opening) -> Result<Live> {
     let store = tx.store();
+    let lasts = if opening.stays_signed_in { STAYING_ABSOLUTE } else { ABSOLUTE };
     let (id, now) = (SessionId::new(store.clock()), store.now());
     let session = sessions::Model {
         id,
-        account_id: account,
+        account_id: membership.account_id,
         member_workspace_id: tx.workspace(),
         refresh_hash: hash_of(&secret(store, id, FIRST_GENERATION)?),
         previous_refresh_hash: None,
@@ -212,46 +241,62 @@ pub(super) async fn open(tx: &WorkspaceTx, account: AccountId, role: Role) -> Re
         generation: FIRST_GENERATION,
         created_at: now,
         last_used_at: now,
-        expires_at: now.plus(ABSOLUTE),
+        expires_at: now.plus(lasts),
         revoked_at: None,
         revoked_because: None,
+        stays_signed_in: opening.stays_signed_in,
+        agent: opening.agent,
+        name_sealed: None,
+        confirmed_at: opening.confirmed_at,
     };
-    let row = sessions::ActiveModel {
-        id: Set(session.id),
-        account_id: Set(session.account_id),
-        member_workspace_id: Set(session.member_workspace_id),
-        refresh_hash: Set(session.refresh_hash.clone()),
-        previous_refresh_hash: Set(None),
-        rotated_at: Set(now),
-        generation: Set(session.generation),
-        created_at: Set(now),
-        last_used_at: Set(now),
-        expires_at: Set(session.expires_at),
-        revoked_at: Set(None),
-        revoked_because: Set(None),
-    };
+    let row = sessions::ActiveModel::from(session.clone()).reset_all();
     sessions::Entity::insert(row).exec_without_returning(tx.db()).await?;
-    let live = Live { session, role };
+    let permissions = permissions_of(membership, now)?;
+    let live = Live { session, role: membership.role.parse()?, permissions };
     audit::append(&live.scope(), tx, event("session.opened", id)).await?;
     Ok(live)
 }
 
-/// Ends all sessions of an account in the transaction's workspace.
-pub(super) async fn end_all(tx: &WorkspaceTx, account: AccountId) -> Result<()> {
+/// Ends all sessions of an account in the transaction's workspace, but perhaps one. Says how many.
+pub(super) async fn end_all(
+    tx: &WorkspaceTx,
+    account: AccountId,
+    but: Option<SessionId>,
+    because: Because,
+) -> Result<u64> {
     let all = sessions::Entity::find()
         .filter(sessions::Column::AccountId.eq(account))
         .filter(sessions::Column::MemberWorkspaceId.eq(tx.workspace()))
-        .filter(sessions::Column::RevokedAt.is_null())
+        .filter(live_at(tx.store().now()))
         .all(tx.db())
         .await?;
-    for session in all {
-        end(tx, session.id, Because::MembershipEnded).await?;
+    let mut ended = 0;
+    for session in all.into_iter().filter(|session| Some(session.id) != but) {
+        ended += u64::from(end(tx, session.id, because).await?);
+    }
+    Ok(ended)
+}
+
+/// Ends all sessions of an account, in whatever workspace, but perhaps one.
+pub(super) async fn end_everywhere(
+    tx: &InstanceTx,
+    account: AccountId,
+    but: Option<SessionId>,
+    because: Because,
+) -> Result<()> {
+    let all = sessions::Entity::find()
+        .filter(sessions::Column::AccountId.eq(account))
+        .filter(live_at(tx.store().now()))
+        .all(tx.db())
+        .await?;
+    for session in all.into_iter().filter(|session| Some(session.id) != but) {
+        end(tx, session.id, because).await?;
     }
     Ok(())
 }
 
 /// Whether it was live until now.
-async fn end(tx: &WorkspaceTx, session: SessionId, because: Because) -> Result<bool> {
+pub(super) async fn end(tx: &InstanceTx, session: SessionId, because: Because) -> Result<bool> {
     let ended = sessions::Entity::update_many()
         .col_expr(sessions::Column::RevokedAt, Expr::value(tx.store().now()))
         .col_expr(sessions::Column::RevokedBecause, Expr::value(because.name()))
@@ -282,10 +327,11 @@ async fn claim(tx: &WorkspaceTx, presented: &Presented, now: Timestamp) -> Resul
 }
 
 fn live_at(now: Timestamp) -> Expr {
+    let stays = sessions::Column::StaysSignedIn.eq(true).and(sessions::Column::LastUsedAt.gt(now.minus(STAYING_IDLE)));
     sessions::Column::RevokedAt
         .is_null()
         .and(sessions::Column::ExpiresAt.gt(now))
-        .and(sessions::Column::LastUsedAt.gt(now.minus(IDLE)))
+        .and(sessions::Column::LastUsedAt.gt(now.minus(IDLE)).or(stays))
 }
 
 async fn workspace_of(store: &Store, session: SessionId) -> Result<Option<WorkspaceId>> {

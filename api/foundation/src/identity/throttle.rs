@@ -1,77 +1,104 @@
-//! How often an account may be tried: ten times, then once every ninety seconds. Counted in memory, by the keyed index
-//! of the address, whether there is such an account or not.
+//! How often may be tried: so many tries at once, which come back one by one. Counted in the database, so that several
+//! gateways count together, by keyed tags: whoever reads the table learns no address.
 //!
-//! The generic cell rate algorithm: one moment a key says when all its tries will be back.
+//! The generic cell rate algorithm: one moment a tag says when all its tries will be back.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Statement};
+
+use super::{ip_tags, whence::Whence};
 use crate::{
-    clock::Timestamp,
     error::{Error, ErrorKind, Result},
+    store::{InstanceTx, Store, entity::tries},
 };
 
-/// In this time all tries come back.
-const WINDOW: Duration = Duration::from_secs(15 * 60);
+/// What is counted, how many tries there are, and in which time one comes back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule {
+    name: &'static str,
+    one: Duration,
+    all: Duration,
+}
 
-/// In this time one does.
-const ONE_TRY: Duration = Duration::from_secs(90);
-
-/// So many keys are remembered; past it no new one is let in until some are forgotten.
-const REMEMBERED: usize = 100_000;
-
-/// Counts tries.
-#[derive(Default)]
-pub(super) struct Throttle(Mutex<HashMap<Vec<u8>, Timestamp>>);
-
-impl Throttle {
-    /// Takes one try.
-    ///
-    /// # Errors
-    /// `RateLimited` where none is left.
-    pub(super) fn take(&self, key: &[u8], now: Timestamp) -> Result<()> {
-        let mut all_back_at = self.lock();
-        if all_back_at.len() >= REMEMBERED {
-            all_back_at.retain(|_, at| *at > now);
-        }
-        let spent = all_back_at.get(key).copied().unwrap_or(now).max(now).plus(ONE_TRY);
-        let is_full = all_back_at.len() >= REMEMBERED && !all_back_at.contains_key(key);
-        if spent > now.plus(WINDOW) || is_full {
-            return Err(Error::new(ErrorKind::RateLimited, "Too many tries. Wait some minutes, then try again."));
-        }
-        all_back_at.insert(key.to_vec(), spent);
-        Ok(())
-    }
-
-    /// Gives all tries back: the right person came.
-    pub(super) fn forgive(&self, key: &[u8]) {
-        self.lock().remove(key);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Timestamp>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Rule {
+    const fn new(name: &'static str, tries: u64, one: Duration) -> Self {
+        Self { name, one, all: Duration::from_secs(one.as_secs() * tries) }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Passwords for one address.
+pub(super) const PASSWORDS: Rule = Rule::new("passwords", 10, Duration::from_secs(90));
 
-    #[test]
-    fn ten_tries_then_one_every_ninety_seconds_for_each_key() {
-        let (throttle, start) = (Throttle::default(), Timestamp(1_790_000_000_000));
-        for _ in 0..10 {
-            throttle.take(b"a", start).unwrap();
-        }
-        assert_eq!(throttle.take(b"a", start).unwrap_err().kind(), ErrorKind::RateLimited);
-        throttle.take(b"b", start).unwrap();
-        let later = start.plus(ONE_TRY);
-        throttle.take(b"a", later).unwrap();
-        assert!(throttle.take(b"a", later).is_err());
-        throttle.forgive(b"a");
-        throttle.take(b"a", later).unwrap();
+/// Wrong passwords from one network.
+pub(super) const PASSWORDS_FROM: Rule = Rule::new("passwords from", 50, Duration::from_secs(18));
+
+/// Mails to one address.
+pub(super) const MAILS: Rule = Rule::new("mails", 5, Duration::from_secs(600));
+
+/// Mails that one network asks for.
+pub(super) const MAILS_FROM: Rule = Rule::new("mails from", 20, Duration::from_secs(180));
+
+/// Codes for one account.
+pub(super) const CODES: Rule = Rule::new("codes", 5, Duration::from_secs(180));
+
+/// Takes one try.
+///
+/// # Errors
+/// `RateLimited` where none is left.
+pub(super) async fn take(store: &Store, rule: Rule, whom: &[u8]) -> Result<()> {
+    let now = store.now();
+    let one = i64::try_from(rule.one.as_millis()).unwrap_or(i64::MAX);
+    // Both databases decide and count in this one statement.
+    let sql = "INSERT INTO tries AS t (tag, all_back_at) VALUES ($1, $2 + $3) ON CONFLICT (tag) DO UPDATE \
+               SET all_back_at = (CASE WHEN t.all_back_at > $2 THEN t.all_back_at ELSE $2 END) + $3 \
+               WHERE (CASE WHEN t.all_back_at > $2 THEN t.all_back_at ELSE $2 END) + $3 <= $4";
+    let values = [tag(store, rule, whom).into(), now.into(), one.into(), now.plus(rule.all).into()];
+    let tx = store.write_instance_relaxed().await?;
+    let taken = tx.db().execute_raw(Statement::from_sql_and_values(store.backend(), sql, values)).await?;
+    tx.commit().await?;
+    if taken.rows_affected() == 1 {
+        return Ok(());
     }
+    Err(Error::new(ErrorKind::RateLimited, "Too many tries. Wait some minutes, then try again."))
+}
+
+/// As [`take`], by the network that somebody comes from, where it is known.
+///
+/// # Errors
+/// As [`take`].
+pub(super) async fn take_from(store: &Store, rule: Rule, whence: &Whence) -> Result<()> {
+    match whence.address() {
+        Some(address) => take(store, rule, &ip_tags::tag(store, address).await?).await,
+        None => Ok(()),
+    }
+}
+
+/// Gives all tries back: the right person came.
+pub(super) async fn forgive(tx: &InstanceTx, rule: Rule, whom: &[u8]) -> Result<()> {
+    tries::Entity::delete_by_id(tag(tx.store(), rule, whom)).exec(tx.db()).await?;
+    Ok(())
+}
+
+/// Gives one try back to a network: the right person came.
+pub(super) async fn forgive_one_from(store: &Store, rule: Rule, whence: &Whence) -> Result<()> {
+    let Some(address) = whence.address() else { return Ok(()) };
+    let whom = ip_tags::tag(store, address).await?;
+    let one = i64::try_from(rule.one.as_millis()).unwrap_or(i64::MAX);
+    let sql = "UPDATE tries SET all_back_at = all_back_at - $2 WHERE tag = $1";
+    let tx = store.write_instance_relaxed().await?;
+    let values = [tag(store, rule, &whom).into(), one.into()];
+    tx.db().execute_raw(Statement::from_sql_and_values(store.backend(), sql, values)).await?;
+    tx.commit().await
+}
+
+/// Forgets those whose tries are all back.
+pub(super) async fn forget(tx: &InstanceTx) -> Result<u64> {
+    let back =
+        tries::Entity::delete_many().filter(tries::Column::AllBackAt.lte(tx.store().now())).exec(tx.db()).await?;
+    Ok(back.rows_affected)
+}
+
+fn tag(store: &Store, rule: Rule, whom: &[u8]) -> Vec<u8> {
+    store.vault().instance_index("tries", &format!("{}/{}", rule.name, hex::encode(whom)))
 }

@@ -21,7 +21,10 @@ use super::{
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
-    id::{AccountId, ApiKeyId, AssistantId, SessionId, SigningKeyId, SubjectId, VisitorId, WorkspaceId},
+    id::{
+        AccountId, ApiKeyId, AssistantId, SessionId, SigningKeyId, SubjectId, VisitorId, VisitorSigningKeyId,
+        WorkspaceId,
+    },
     store::{InstanceTx, Store},
 };
 
@@ -92,6 +95,8 @@ pub(super) struct VisitorClaims {
     pub assistant: AssistantId,
     /// The key that started the visitor; without it a member or a secret key did.
     pub key: Option<ApiKeyId>,
+    /// The key by which the customer's server vouched for the visitor; nobody did without it.
+    pub vouched_by: Option<VisitorSigningKeyId>,
 }
 
 impl AccessClaims {

@@ -7,8 +7,11 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query
 use super::{
     SecretText,
     api_keys::{self, ApiKeyKind},
+    known_visitors,
     tokens::{self, TokenKind, VisitorClaims},
     unauthenticated,
+    visitor_jwt::{self, Known},
+    visitor_keys,
 };
 use crate::{
     audit::{self, Event},
@@ -42,16 +45,19 @@ pub struct VisitorSession {
 }
 
 /// Starts a visitor by a publishable key from a page at `origin`, or continues the one of `existing_token` if it is
-/// valid or ended less than [`RENEWABLE`] ago. Any other token is as good as none.
+/// valid or ended less than [`RENEWABLE`] ago. Any other token is as good as none. With an `identity_token` of the
+/// customer's server ([`visitor_keys`]) it starts or continues the person of its `sub`; whom one was shown for is continued
+/// by nothing else.
 ///
 /// # Errors
-/// `Unauthenticated` for the key; `Forbidden` for the origin, or none; `SubjectErased` where the person's data was
-/// erased: come back without the token.
+/// `Unauthenticated` for the key or the identity token; `Forbidden` for the origin, or none; `SubjectErased` where the
+/// person's data was erased: come back without the token.
 pub async fn start(
     store: &Store,
     key: &str,
     origin: Option<&str>,
     existing_token: Option<&str>,
+    identity_token: Option<&str>,
 ) -> Result<VisitorSession> {
     let (workspace, key) = api_keys::by_text(store, key, ApiKeyKind::Publishable).await?;
     if !origin.is_some_and(|origin| key.origins.iter().any(|allowed| allowed == origin)) {
@@ -59,7 +65,72 @@ pub async fn start(
     }
     let assistant = key.assistant.ok_or_else(unauthenticated)?;
     let scope = Scope::new(workspace, Actor::ApiKey(key.id), Permissions::of(&[Permission::VisitorsWrite]));
+    if let Some(token) = identity_token {
+        let known = visitor_jwt::verify(store, workspace, assistant, token).await?;
+        return start_known(&scope, store, assistant, key.id, &known).await;
+    }
     start_or_continue(&scope, store, assistant, Some(key.id), existing_token).await
+}
+
+/// Starts or continues the visitor whom the customer's server vouched for.
+async fn start_known(
+    scope: &Scope,
+    store: &Store,
+    assistant: AssistantId,
+    key: ApiKeyId,
+    known: &Known,
+) -> Result<VisitorSession> {
+    let signer = tokens::signer(store).await?;
+    let index = known_visitors::index(store, scope.workspace(), known).await?;
+    let (visitor, subject) = match admit(scope, store, assistant, &index, known).await {
+        // Somebody opened two pages at once, and the other was first.
+        Err(error) if error.kind() == ErrorKind::Conflict => admit(scope, store, assistant, &index, known).await?,
+        admitted => admitted?,
+    };
+    let claims = VisitorClaims {
+        sub: visitor,
+        workspace: scope.workspace(),
+        subject,
+        assistant,
+        key: Some(key),
+        vouched_by: Some(known.key),
+    };
+    let (token, expires_at) = tokens::issue(&signer, TokenKind::Visitor, claims, store.now())?;
+    Ok(VisitorSession { token, expires_at, visitor, subject, assistant })
+}
+
+async fn admit(
+    scope: &Scope,
+    store: &Store,
+    assistant: AssistantId,
+    index: &[u8],
+    known: &Known,
+) -> Result<(VisitorId, SubjectId)> {
+    let tx = store.write(scope).await?;
+    let subject = known_visitors::person(&tx, index, known, SUBJECT_KIND).await?;
+    let visitor = visitor_of(scope, &tx, assistant, subject).await?;
+    visitor_keys::note_use(&tx, known.key).await?;
+    tx.commit().await?;
+    Ok((visitor, subject))
+}
+
+/// The visitor that a person is for an assistant.
+async fn visitor_of(scope: &Scope, tx: &WorkspaceTx, assistant: AssistantId, subject: SubjectId) -> Result<VisitorId> {
+    let found = visitors::Entity::find()
+        .filter(visitors::Column::WorkspaceId.eq(scope.workspace()))
+        .filter(visitors::Column::SubjectId.eq(subject))
+        .filter(visitors::Column::AssistantId.eq(assistant))
+        .one(tx.db())
+        .await?;
+    let Some(row) = found else { return insert(scope, tx, assistant, subject).await };
+    visitors::Entity::update_many()
+        .col_expr(visitors::Column::LastSeenAt, Expr::value(tx.store().now()))
+        .filter(visitors::Column::WorkspaceId.eq(scope.workspace()))
+        .filter(visitors::Column::Id.eq(row.id))
+        .exec(tx.db())
+        .await?;
+    audit::append(scope, tx, event("visitor.continued", row.id, subject)).await?;
+    Ok(row.id)
 }
 
 /// Starts or continues a visitor from the customer's own server. The caller has checked that the workspace has the
@@ -103,7 +174,8 @@ async fn start_or_continue(
         _ => create(scope, &tx, assistant).await?,
     };
     tx.commit().await?;
-    let claims = VisitorClaims { sub: visitor, workspace: scope.workspace(), subject, assistant, key };
+    let workspace = scope.workspace();
+    let claims = VisitorClaims { sub: visitor, workspace, subject, assistant, key, vouched_by: None };
     let (token, expires_at) = tokens::issue(&signer, TokenKind::Visitor, claims, store.now())?;
     Ok(VisitorSession { token, expires_at, visitor, subject, assistant })
 }
@@ -118,7 +190,9 @@ async fn known_visitor(
     match tokens::verify_within::<VisitorClaims>(&tx, TokenKind::Visitor, token, RENEWABLE).await {
         Ok(verified) => {
             let claims = verified.claims;
-            let is_of_here = claims.workspace == scope.workspace() && claims.assistant == assistant;
+            // Whom the customer's server vouched for it vouches for again, or they are somebody new: pages are shared.
+            let is_anonymous = claims.vouched_by.is_none();
+            let is_of_here = is_anonymous && claims.workspace == scope.workspace() && claims.assistant == assistant;
             Ok(is_of_here.then_some(claims))
         }
         Err(error) if error.kind() == ErrorKind::Unauthenticated => Ok(None),
@@ -150,6 +224,10 @@ async fn continue_as(scope: &Scope, tx: &WorkspaceTx, claims: &VisitorClaims) ->
 
 async fn create(scope: &Scope, tx: &WorkspaceTx, assistant: AssistantId) -> Result<(VisitorId, SubjectId)> {
     let subject = subjects::create(tx, SUBJECT_KIND).await?;
+    Ok((insert(scope, tx, assistant, subject).await?, subject))
+}
+
+async fn insert(scope: &Scope, tx: &WorkspaceTx, assistant: AssistantId, subject: SubjectId) -> Result<VisitorId> {
     let (visitor, now) = (VisitorId::new(tx.store().clock()), tx.store().now());
     let row = visitors::ActiveModel {
         workspace_id: Set(scope.workspace()),
@@ -161,7 +239,7 @@ async fn create(scope: &Scope, tx: &WorkspaceTx, assistant: AssistantId) -> Resu
     };
     visitors::Entity::insert(row).exec_without_returning(tx.db()).await?;
     audit::append(scope, tx, event("visitor.started", visitor, subject)).await?;
-    Ok((visitor, subject))
+    Ok(visitor)
 }
 
 fn event(action: &'static str, visitor: VisitorId, subject: SubjectId) -> Event {
@@ -179,6 +257,11 @@ pub(super) async fn is_live(tx: &WorkspaceTx, claims: &VisitorClaims) -> Result<
         Ok(_) => {}
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::SubjectErased) => return Ok(false),
         Err(error) => return Err(error),
+    }
+    if let Some(key) = claims.vouched_by
+        && !visitor_keys::is_usable(tx, key).await?
+    {
+        return Ok(false);
     }
     match claims.key {
         Some(key) => api_keys::is_usable(tx, key).await,

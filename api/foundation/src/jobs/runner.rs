@@ -23,7 +23,7 @@ use super::{ClaimedJob, Duty, JobHandler, Outcome, duties, state};
 use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    id::random_uuid,
+    id::{WorkspaceId, random_uuid},
     scope::Scope,
     store::{Notice, Store, Topic, entity::jobs},
 };
@@ -189,9 +189,8 @@ impl Runner {
         let Some(row) = row else { return Ok(None) };
         let row = jobs::Model::from_query_result(&row, "")?;
         tx.commit().await?;
-        let (Some(workspace), Some(target)) = (row.job_workspace_id, row.target) else {
-            return Err(Error::internal("a job without workspace or target"));
-        };
+        let Some(target) = row.target else { return Err(Error::internal("a job without target")) };
+        let workspace = row.job_workspace_id.unwrap_or(WorkspaceId(Uuid::nil()));
         let scope = Scope::duty(workspace, handler.kind());
         Ok(Some(Claim {
             job: ClaimedJob { id: row.id, scope, target, attempt: row.attempts + 1 },

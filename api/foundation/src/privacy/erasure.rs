@@ -91,6 +91,7 @@ pub struct Erasure {
 pub async fn request(scope: &Scope, privacy: &Privacy, subject: SubjectId, idempotency_key: &str) -> Result<Erasure> {
     if scope.subject() != Some(subject) {
         scope.require(Permission::PrivacyErase)?;
+        scope.require_confirmed(privacy.store.now())?;
     }
     if idempotency_key.is_empty() || idempotency_key.len() > 128 {
         return Err(Error::invalid("idempotencyKey", "Give a key of 1 to 128 characters."));

@@ -1,4 +1,4 @@
-//! What this crate itself holds about a visitor: the visitor rows, the details of audit entries, and jobs about them.
+//! What this crate itself holds about a visitor: the visitor rows, who the customer says they are, the details of audit entries, and jobs about them.
 
 use async_trait::async_trait;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -10,7 +10,7 @@ use crate::{
     scope::Scope,
     store::{
         Store,
-        entity::{audit_details, visitors},
+        entity::{audit_details, visitor_identities, visitors},
     },
 };
 
@@ -35,7 +35,12 @@ impl DataHolder for IdentityHolder {
             .filter(audit_details::Column::SubjectId.eq(subject))
             .count(tx.db())
             .await?;
-        Ok(of_visitors + of_details)
+        let of_identities = visitor_identities::Entity::find()
+            .filter(visitor_identities::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(visitor_identities::Column::SubjectId.eq(subject))
+            .count(tx.db())
+            .await?;
+        Ok(of_visitors + of_details + of_identities)
     }
 
     async fn erase(&self, scope: &Scope, subject: SubjectId) -> Result<u64> {
@@ -50,7 +55,12 @@ impl DataHolder for IdentityHolder {
             .filter(audit_details::Column::SubjectId.eq(subject))
             .exec(tx.db())
             .await?;
+        let of_identities = visitor_identities::Entity::delete_many()
+            .filter(visitor_identities::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(visitor_identities::Column::SubjectId.eq(subject))
+            .exec(tx.db())
+            .await?;
         tx.commit().await?;
-        Ok(of_visitors.rows_affected + of_details.rows_affected)
+        Ok(of_visitors.rows_affected + of_details.rows_affected + of_identities.rows_affected)
     }
 }

@@ -26,7 +26,7 @@ pub enum Topic {
     Document,
     /// A source made progress.
     Source,
-    /// A session was revoked.
+    /// A session or an API key was revoked, or what rests on it changed.
     Session,
     /// A workspace's inbox has a new event; named by the workspace.
     Inbox,

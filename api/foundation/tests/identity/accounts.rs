@@ -100,12 +100,12 @@ async fn nobody_gives_or_takes_a_role_above_their_own() {
         let refused = accounts::add_member(scope, house.store(), "x@acme.example", PASSWORD, role).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Forbidden, "{role}");
     }
-    let coup = accounts::remove_member(&admin, house.store(), house.start.account).await.unwrap_err();
+    let coup = members::remove(&admin, house.store(), house.start.account).await.unwrap_err();
     assert_eq!(coup.kind(), ErrorKind::Forbidden);
     accounts::add_member(&admin, house.store(), "x@acme.example", PASSWORD, Role::Admin).await.unwrap();
     accounts::add_member(&owner, house.store(), "second@acme.example", PASSWORD, Role::Owner).await.unwrap();
     let second = house.scope(&house.sign_in("second@acme.example").await).await;
-    accounts::remove_member(&second, house.store(), house.start.account).await.unwrap();
+    members::remove(&second, house.store(), house.start.account).await.unwrap();
 }
 
 #[tokio::test]
@@ -115,12 +115,12 @@ async fn a_member_who_leaves_is_out_at_once() {
     let editor = accounts::add_member(&owner, house.store(), "ed@acme.example", PASSWORD, Role::Editor).await.unwrap();
     let signed_in = house.sign_in("ed@acme.example").await;
     assert_eq!(house.scope(&signed_in).await.permissions(), Role::Editor.permissions());
-    accounts::remove_member(&owner, house.store(), editor).await.unwrap();
+    members::remove(&owner, house.store(), editor).await.unwrap();
     house.is_refused(signed_in.access_token.expose()).await;
     assert!(sessions::refresh(house.store(), signed_in.refresh_token.expose()).await.is_err());
-    let own = accounts::remove_member(&owner, house.store(), house.start.account).await.unwrap_err();
+    let own = members::remove(&owner, house.store(), house.start.account).await.unwrap_err();
     assert_eq!(own.kind(), ErrorKind::Conflict);
-    let unknown = accounts::remove_member(&owner, house.store(), editor).await.unwrap_err();
+    let unknown = members::remove(&owner, house.store(), editor).await.unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::NotFound);
 }
 

@@ -79,14 +79,45 @@ async fn a_guess_ends_nobodys_session() {
     sessions::refresh(house.store(), token).await.unwrap();
 }
 
+async fn sign_in_to_stay(house: &House) -> SignedIn {
+    let whence = Whence::new(Some("Firefox/131.0"), None);
+    let email = "owner@acme.example";
+    let sign_in = SignIn { email, password: crate::PASSWORD, workspace: None, stays_signed_in: true, whence: &whence };
+    match sign_in::begin(house.store(), sign_in).await.unwrap() {
+        Entered::SignedIn(signed_in) => signed_in,
+        Entered::SecondStep { .. } => panic!("nobody has a second factor here"),
+    }
+}
+
 #[tokio::test]
-async fn a_session_ends_after_fourteen_idle_days_and_after_thirty_in_any_case() {
+async fn a_session_ends_after_half_an_hour_of_rest_and_after_twelve_hours_in_any_case() {
     let house = House::open().await;
     let idle = house.sign_in("owner@acme.example").await;
+    house.wait(30 * 60);
+    assert!(sessions::refresh(house.store(), idle.refresh_token.expose()).await.is_err());
+
+    // A call is use, and so is a renewal.
+    let called = house.sign_in("owner@acme.example").await;
+    house.wait(9 * 60);
+    house.come_in(called.access_token.expose()).await.unwrap();
+    house.wait(29 * 60);
+    let mut busy = sessions::refresh(house.store(), called.refresh_token.expose()).await.unwrap();
+    for _ in 0..23 {
+        house.wait(29 * 60);
+        busy = sessions::refresh(house.store(), busy.refresh_token.expose()).await.unwrap();
+    }
+    house.wait(29 * 60);
+    assert!(sessions::refresh(house.store(), busy.refresh_token.expose()).await.is_err(), "12 hours and 14 minutes");
+}
+
+#[tokio::test]
+async fn who_stays_signed_in_may_rest_for_fourteen_days_and_has_thirty_in_any_case() {
+    let house = House::open().await;
+    let idle = sign_in_to_stay(&house).await;
     house.wait(14 * DAY);
     assert!(sessions::refresh(house.store(), idle.refresh_token.expose()).await.is_err());
 
-    let mut busy = house.sign_in("owner@acme.example").await;
+    let mut busy = sign_in_to_stay(&house).await;
     for _ in 0..3 {
         house.wait(10 * DAY - 1);
         busy = sessions::refresh(house.store(), busy.refresh_token.expose()).await.unwrap();

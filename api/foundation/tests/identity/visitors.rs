@@ -33,7 +33,7 @@ impl Shop {
     }
 
     async fn visit(&self, token: Option<&str>) -> Result<VisitorSession> {
-        visitors::start(self.house.store(), self.text.expose(), Some(SHOP), token).await
+        visitors::start(self.house.store(), self.text.expose(), Some(SHOP), token, None).await
     }
 
     async fn set_state(&self, state: &str) {
@@ -75,7 +75,7 @@ async fn another_page_and_no_page_are_refused() {
         Some("https://shop.example/"),
         Some(""),
     ] {
-        let error = visitors::start(shop.house.store(), shop.text.expose(), origin, None).await.unwrap_err();
+        let error = visitors::start(shop.house.store(), shop.text.expose(), origin, None, None).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Forbidden, "{origin:?}");
     }
 }
@@ -106,8 +106,9 @@ async fn a_token_of_another_assistant_or_workspace_continues_nobody() {
     let stranger = shop.house.stranger().await;
     let (_, other_workspace) = Shop::key_for(&shop.house, &stranger, shop.assistant).await;
     for key in [other_assistant, other_workspace] {
-        let visit =
-            visitors::start(shop.house.store(), key.expose(), Some(SHOP), Some(first.token.expose())).await.unwrap();
+        let visit = visitors::start(shop.house.store(), key.expose(), Some(SHOP), Some(first.token.expose()), None)
+            .await
+            .unwrap();
         assert_ne!(visit.visitor, first.visitor);
         assert_ne!(visit.subject, first.subject);
     }

@@ -5,7 +5,7 @@ use consigne_assistant::assistants::{self, AssistantSettings};
 use consigne_foundation::{
     Clock, Scope,
     id::{WorkspaceId, encode, random_uuid},
-    identity::{accounts, authenticate, operator},
+    identity::{accounts, authenticate, operator, password},
     store::Store,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,6 +25,10 @@ const OWNER: &str = "owner@consigne.localhost";
 /// A sentence that says what is missing and how to mend it.
 pub async fn serve(config: Config, parts: Parts) -> Result<()> {
     let has_playground = !config.server.production;
+    match config.accounts.bcrypt_cost {
+        Some(cost) => password::set_cost(cost)?,
+        None => drop(password::calibrate(&Clock::system()).await?),
+    }
     println!("Opening the database, the keys and the plugins.");
     let app = App::build(config, Clock::system()).await?;
     println!("Loading the embedding model.");

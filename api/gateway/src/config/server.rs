@@ -20,7 +20,8 @@ pub struct ServerConfig {
     /// Production mode: no playground, no introspection for the public.
     #[arg(long, env = "CONSIGNE_PRODUCTION")]
     pub production: bool,
-    /// A proxy in front speaks TLS. Without it only loopback addresses are listened on.
+    /// A proxy in front speaks TLS, and puts the address of the client last into `X-Forwarded-For`. Without it only
+    /// loopback addresses are listened on.
     #[arg(long, env = "CONSIGNE_BEHIND_TLS_PROXY")]
     pub behind_tls_proxy: bool,
     /// Threads that serve HTTP; as many as there are cores where left out.

@@ -6,7 +6,13 @@ use async_graphql::{Context, Result};
 use consigne_assistant::{
     corrections::Corrections, escalations::inbound::InboundPost, knowledge::Knowledge, routes::Routes,
 };
-use consigne_foundation::{Permission, Scope, plugins::Registry, privacy::Privacy, store::Store};
+use consigne_foundation::{
+    Permission, Scope,
+    identity::{AccountRules, Whence, mails::AccountMails},
+    plugins::Registry,
+    privacy::Privacy,
+    store::Store,
+};
 
 use super::error::{self, refuse};
 
@@ -25,6 +31,10 @@ pub struct Services {
     pub corrections: Corrections,
     /// People's rights.
     pub privacy: Privacy,
+    /// What the operator decided about accounts.
+    pub account_rules: AccountRules,
+    /// What is mailed to people about their accounts.
+    pub account_mails: AccountMails,
     /// What comes back through channels.
     pub inbound: InboundPost,
     /// Where clients reach this gateway: scheme, host and port, without a slash at the end.
@@ -32,12 +42,14 @@ pub struct Services {
 }
 
 /// Who asks; `None` is the public.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Asking {
     /// What they may touch.
     pub scope: Option<Scope>,
     /// The page's origin, where a browser sent one.
     pub origin: Option<String>,
+    /// From where.
+    pub whence: Whence,
 }
 
 /// Short words for resolvers.
@@ -62,6 +74,9 @@ pub trait ContextExt {
 
     /// The page's origin.
     fn origin(&self) -> Option<&str>;
+
+    /// From where it is asked.
+    fn whence(&self) -> &Whence;
 }
 
 impl ContextExt for Context<'_> {
@@ -85,5 +100,9 @@ impl ContextExt for Context<'_> {
 
     fn origin(&self) -> Option<&str> {
         self.data_unchecked::<Asking>().origin.as_deref()
+    }
+
+    fn whence(&self) -> &Whence {
+        &self.data_unchecked::<Asking>().whence
     }
 }

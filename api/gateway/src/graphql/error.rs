@@ -24,6 +24,8 @@ pub enum ErrorCode {
     SubjectErased,
     /// The e-mail address, the password or the token is not right.
     InvalidCredentials,
+    /// Prove first that it is you: `confirmSecondFactor`.
+    ConfirmationRequired,
     /// The key may not be used from this page.
     OriginNotAllowed,
     /// A person has to change the configuration.
@@ -88,6 +90,7 @@ fn user_error(error: consigne_foundation::Error) -> Result<UserError> {
         ErrorKind::Unavailable => ErrorCode::TemporarilyUnavailable,
         ErrorKind::Disabled => ErrorCode::Disabled,
         ErrorKind::SubjectErased => ErrorCode::SubjectErased,
+        ErrorKind::ConfirmationRequired => ErrorCode::ConfirmationRequired,
         ErrorKind::Misconfigured => ErrorCode::Misconfigured,
         ErrorKind::Unauthenticated | ErrorKind::Forbidden | ErrorKind::Corrupt | ErrorKind::Internal => {
             return Err(refuse(error));
@@ -110,6 +113,7 @@ pub fn refuse(error: consigne_foundation::Error) -> Error {
         ErrorKind::Unavailable => "TEMPORARILY_UNAVAILABLE",
         ErrorKind::Disabled => "DISABLED",
         ErrorKind::SubjectErased => "SUBJECT_ERASED",
+        ErrorKind::ConfirmationRequired => "CONFIRMATION_REQUIRED",
         ErrorKind::Misconfigured => "MISCONFIGURED",
         ErrorKind::Corrupt | ErrorKind::Internal => {
             let reference = encode(random_uuid());

@@ -10,7 +10,7 @@ use async_graphql::{Request, Response, dataloader::DataLoader};
 use async_trait::async_trait;
 use consigne_foundation::{
     ErrorKind, Timestamp,
-    identity::{self, api_keys, authenticate::AuthenticatedAs},
+    identity::{self, Authenticated, AuthenticatedAs, api_keys},
     scope::Actor,
     store::{Store, Topic, notices::Listening},
 };
@@ -22,7 +22,7 @@ use super::{
     loaders::{CitationLoader, DocumentLoader},
     request::{CallerClass, Refusal},
 };
-use crate::http::{Caller, Ended, Executor};
+use crate::http::{Caller, Ended, Executor, transport::Credentials};
 
 /// Whoever holds a stream open is looked at again this often, besides at every notice of a revocation.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ impl SchemaExecutor {
     }
 
     fn prepare(&self, caller: &Caller, request: Request) -> Request {
-        let asking = caller.data.downcast_ref::<Asking>().cloned().unwrap_or(Asking { scope: None, origin: None });
+        let asking = caller.data.downcast_ref::<Asking>().cloned().unwrap_or_default();
         let request = match &asking.scope {
             Some(scope) => {
                 let documents = DocumentLoader { scope: scope.clone(), store: self.store.clone() };
@@ -60,13 +60,14 @@ impl SchemaExecutor {
 
 #[async_trait]
 impl Executor for SchemaExecutor {
-    async fn authenticate(&self, authorization: Option<&str>, origin: Option<&str>) -> Result<Caller, Refusal> {
+    async fn authenticate(&self, credentials: &Credentials) -> Result<Caller, Refusal> {
+        let authorization = credentials.authorization.as_deref();
         // Listening begins before looking, so that no revocation falls between.
         let notices = self.store.notices().listen();
         let somebody = identity::authenticate::authenticate(&self.store, authorization).await.map_err(refusal)?;
-        let origin = origin.map(str::to_owned);
+        let (origin, whence) = (credentials.origin.clone(), credentials.whence.clone());
         let Some(somebody) = somebody else {
-            return Ok(Caller::new(CallerClass::Public, 0, Arc::new(Asking { scope: None, origin })));
+            return Ok(Caller::new(CallerClass::Public, 0, Arc::new(Asking { scope: None, origin, whence })));
         };
         let class = match somebody.kind {
             AuthenticatedAs::Visitor => CallerClass::Visitor,
@@ -78,9 +79,9 @@ impl Executor for SchemaExecutor {
             Actor::Visitor { visitor, .. } => visitor.0.as_u128(),
             Actor::Duty(_) => 0,
         };
-        let ended =
-            ended(self.store.clone(), notices, authorization.unwrap_or_default().to_owned(), somebody.expires_at);
-        Ok(Caller::new(class, key, Arc::new(Asking { scope: Some(somebody.scope), origin })).until(ended))
+        let asking = Asking { scope: Some(somebody.scope.clone()), origin, whence };
+        let ended = ended(self.store.clone(), notices, authorization.unwrap_or_default().to_owned(), somebody);
+        Ok(Caller::new(class, key, Arc::new(asking)).until(ended))
     }
 
     async fn execute(&self, caller: &Caller, request: Request) -> Response {
@@ -106,18 +107,24 @@ impl Executor for SchemaExecutor {
     }
 }
 
-/// Resolves when the token ends, or what stands behind it does: its session, key or person.
-async fn ended(store: Store, mut notices: Listening, authorization: String, expires_at: Timestamp) -> Ended {
+/// Resolves when the token ends, or what stands behind it does: its session, key or person; and when it allows something
+/// else than it did.
+async fn ended(store: Store, mut notices: Listening, authorization: String, somebody: Authenticated) -> Ended {
+    let Authenticated { scope, expires_at, rests_on, .. } = somebody;
     loop {
         let left = Duration::from_millis((expires_at.0 - store.now().0).max(0).unsigned_abs());
         if left.is_zero() {
             return Ended::Expired;
         }
-        notices.wait_for(left.min(LOOK_EVERY), |n| n.topic == Topic::Session).await;
-        let looked = identity::authenticate::authenticate(&store, Some(&authorization)).boxed().await;
-        if matches!(looked, Err(error) if error.kind() == ErrorKind::Unauthenticated) {
-            let is_expired = store.now() >= expires_at;
-            return if is_expired { Ended::Expired } else { Ended::Revoked };
+        notices.wait_for(left.min(LOOK_EVERY), |n| n.topic == Topic::Session && rests_on.contains(&n.id)).await;
+        match identity::authenticate::look_again(&store, Some(&authorization)).boxed().await {
+            Err(error) if error.kind() == ErrorKind::Unauthenticated => {
+                let is_expired = store.now() >= expires_at;
+                return if is_expired { Ended::Expired } else { Ended::Revoked };
+            }
+            Ok(Some(now)) if now.scope.permissions() != scope.permissions() => return Ended::Expired,
+            // A database that is down for a moment ends nobody's stream.
+            Ok(_) | Err(_) => {}
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Signing in, sessions, API keys, visitors.
 
+use std::time::Duration;
+
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use consigne_assistant::assistants;
 use consigne_foundation::{
     Error, Permission, Scope,
     id::{ApiKeyId, AssistantId, WorkspaceId},
-    identity::{accounts, api_keys, roles::Role, sessions, visitors},
+    identity::{Entered, SignIn, accounts, api_keys, roles::Role, sessions, sign_in, visitors},
     scope::Actor,
 };
 
@@ -13,6 +15,7 @@ use super::{
     context::ContextExt,
     error::{UserError, refuse, split, split_credentials},
     scalars::DateTime,
+    second_factor::proof,
 };
 
 /// What a member is in a workspace.
@@ -127,6 +130,43 @@ pub struct SignInInput {
     pub password: String,
     /// The workspace to sign in to; the first one the account joined where it is left out.
     pub workspace_id: Option<ID>,
+    /// Whether the session may rest for fourteen days and last thirty; otherwise it ends after half an hour of rest, and
+    /// after twelve hours.
+    pub stays_signed_in: Option<bool>,
+}
+
+/// A session, or what is missing for one, or why there is none.
+#[derive(SimpleObject)]
+pub struct SignInPayload {
+    /// The session.
+    pub session: Option<Session>,
+    /// The account has a second factor, which `completeSignIn` takes.
+    pub second_step: Option<SecondStep>,
+    /// Why there is none.
+    pub user_errors: Vec<UserError>,
+}
+
+/// The second step of a sign-in.
+#[derive(SimpleObject)]
+pub struct SecondStep {
+    /// To show with a code of the authenticator; works once.
+    pub sign_in_token: String,
+    /// Until when.
+    pub expires_at: DateTime,
+}
+
+/// What the second step of a sign-in takes: a code of the authenticator, or a recovery code.
+#[derive(InputObject)]
+pub struct CompleteSignInInput {
+    /// The token of the first step.
+    #[graphql(secret)]
+    pub sign_in_token: String,
+    /// A code of the authenticator.
+    #[graphql(secret)]
+    pub code: Option<String>,
+    /// A recovery code.
+    #[graphql(secret)]
+    pub recovery_code: Option<String>,
 }
 
 /// A session, or why there is none.
@@ -164,6 +204,10 @@ pub struct StartVisitorSessionInput {
     /// The visitor token of an earlier session, to go on as the same visitor.
     #[graphql(secret)]
     pub visitor_token: Option<String>,
+    /// A JWT by which the customer's own server says who the visitor is (`addVisitorSigningKey`), at most fifteen minutes
+    /// old. It stands in for the visitor token: whom one was shown for goes on with the next one and with nothing else.
+    #[graphql(secret)]
+    pub identity_token: Option<String>,
 }
 
 /// A visitor's way in: bound to the workspace, the visitor and one assistant.
@@ -232,6 +276,17 @@ pub struct ApiKey {
     pub revoked_at: Option<DateTime>,
     /// The day it was last used on; no finer, for the sake of those who use it.
     pub last_used_at: Option<DateTime>,
+    /// The key that took its place.
+    pub replaced_by_id: Option<ID>,
+}
+
+/// Which key to replace.
+#[derive(InputObject)]
+pub struct RotateApiKeyInput {
+    /// The key.
+    pub api_key_id: ID,
+    /// Hours that it goes on beside the new one, 0 to 720; twenty-four where it is left out.
+    pub overlap_hours: Option<i32>,
 }
 
 /// What making a secret key takes.
@@ -311,15 +366,44 @@ pub struct IdentityMutation;
 
 #[Object]
 impl IdentityMutation {
-    /// Signs a member in. The answer to a wrong address and to a wrong password is the same.
+    /// Signs a member in. The answer to a wrong address and to a wrong password is the same. Where the account has a
+    /// second factor, a right password gives no session but `secondStep`.
     async fn sign_in(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to do, and with what.")] input: SignInInput,
+    ) -> Result<SignInPayload> {
+        let sign_in = SignIn {
+            email: &input.email,
+            password: &input.password,
+            workspace: input.workspace_id.as_ref().map(|id| WorkspaceId::parse_or_unknown(id)),
+            stays_signed_in: input.stays_signed_in.unwrap_or_default(),
+            whence: ctx.whence(),
+        };
+        let (entered, user_errors) = split_credentials(sign_in::begin(ctx.store(), sign_in).await)?;
+        let (session, second_step) = match entered {
+            Some(Entered::SignedIn(signed_in)) => (Some(Session::from(signed_in)), None),
+            Some(Entered::SecondStep { token, expires_at }) => {
+                let step = SecondStep { sign_in_token: token.expose().to_owned(), expires_at: expires_at.into() };
+                (None, Some(step))
+            }
+            None => (None, None),
+        };
+        Ok(SignInPayload { session, second_step, user_errors })
+    }
+
+    /// The second step of a sign-in: a code of the authenticator, or a recovery code. Each code works once; a wrong one
+    /// leaves the token as it is.
+    async fn complete_sign_in(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: CompleteSignInInput,
     ) -> Result<SessionPayload> {
-        let workspace = input.workspace_id.as_ref().map(|id| WorkspaceId::parse_or_unknown(id));
-        let signed_in = accounts::sign_in(ctx.store(), &input.email, &input.password, workspace).await;
-        SessionPayload::of(signed_in)
+        let proof = match proof(input.code, input.recovery_code, None) {
+            Ok(proof) => proof,
+            Err(error) => return SessionPayload::of(Err(error)),
+        };
+        SessionPayload::of(sign_in::complete(ctx.store(), &input.sign_in_token, &proof, ctx.whence()).await)
     }
 
     /// Changes a refresh token for a new session. Each token works once; late reuse revokes the session.
@@ -345,7 +429,8 @@ impl IdentityMutation {
         #[graphql(desc = "What to do, and with what.")] input: StartVisitorSessionInput,
     ) -> Result<VisitorSessionPayload> {
         let earlier = input.visitor_token.as_deref();
-        let started = visitors::start(ctx.store(), &input.publishable_key, ctx.origin(), earlier).await;
+        let identity = input.identity_token.as_deref();
+        let started = visitors::start(ctx.store(), &input.publishable_key, ctx.origin(), earlier, identity).await;
         VisitorSessionPayload::of(started)
     }
 
@@ -393,6 +478,21 @@ impl IdentityMutation {
         CreateApiKeyPayload::of(api_keys::create(&scope, ctx.store(), new).await)
     }
 
+    /// Makes a key of the same name that may do the same, and lets the old one go on for a while. Needs a confirmed session.
+    async fn rotate_api_key(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: RotateApiKeyInput,
+    ) -> Result<CreateApiKeyPayload> {
+        let scope = ctx.scope(Permission::KeysWrite)?;
+        let key = ApiKeyId::parse_or_unknown(&input.api_key_id);
+        let Ok(hours) = u64::try_from(input.overlap_hours.unwrap_or(24)) else {
+            return CreateApiKeyPayload::of(Err(Error::invalid("overlapHours", "Hours are not negative.")));
+        };
+        let overlap = Duration::from_secs(hours * 3600);
+        CreateApiKeyPayload::of(api_keys::rotate(&scope, ctx.store(), key, overlap).await)
+    }
+
     /// Revokes a key, at once.
     async fn revoke_api_key(
         &self,
@@ -426,17 +526,22 @@ impl Viewer {
 }
 
 impl SessionPayload {
-    fn of(result: consigne_foundation::Result<accounts::SignedIn>) -> Result<Self> {
+    pub(super) fn of(result: consigne_foundation::Result<accounts::SignedIn>) -> Result<Self> {
         let (signed_in, user_errors) = split_credentials(result)?;
-        let session = signed_in.map(|s| Session {
+        Ok(Self { session: signed_in.map(Session::from), user_errors })
+    }
+}
+
+impl From<accounts::SignedIn> for Session {
+    fn from(s: accounts::SignedIn) -> Self {
+        Self {
             access_token: s.access_token.expose().to_owned(),
             access_token_expires_at: s.expires_at.into(),
             refresh_token: s.refresh_token.expose().to_owned(),
             account_id: s.account.to_string().into(),
             workspace_id: s.workspace.to_string().into(),
             role: s.role.into(),
-        });
-        Ok(Self { session, user_errors })
+        }
     }
 }
 
@@ -479,6 +584,7 @@ impl From<api_keys::ApiKey> for ApiKey {
             created_at: key.created_at.into(),
             expires_at: key.expires_at.map(DateTime::from),
             revoked_at: key.revoked_at.map(DateTime::from),
+            replaced_by_id: key.replaced_by.map(|id| id.to_string().into()),
             last_used_at: key.last_used_day.map(|day| DateTime(consigne_foundation::Timestamp(day * 86_400_000))),
         }
     }

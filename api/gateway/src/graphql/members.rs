@@ -1,10 +1,14 @@
-//! Members of the workspace: whom a chat can be given to.
+//! Members of the workspace: whom a chat can be given to, and what they may do.
 
 use std::collections::HashMap;
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use consigne_assistant::escalations::staff;
-use consigne_foundation::{Permission, id::AccountId, identity::accounts};
+use consigne_foundation::{
+    Error, ErrorKind, Permission, Scope,
+    id::AccountId,
+    identity::{SignUp, accounts, members},
+};
 
 use super::{
     context::ContextExt,
@@ -26,6 +30,35 @@ pub struct Member {
     pub may_answer: bool,
     /// Since when.
     pub created_at: DateTime,
+    /// Let in no more since.
+    pub deactivated_at: Option<DateTime>,
+    /// From when the member may do nothing but enrol a second factor; null where nothing is missing.
+    pub must_enrol_from: Option<DateTime>,
+}
+
+/// Another role for a member.
+#[derive(InputObject)]
+pub struct ChangeMemberRoleInput {
+    /// The account.
+    pub account_id: ID,
+    /// What they are to be; nothing that may do more than you.
+    pub role: RoleName,
+}
+
+/// Which member.
+#[derive(InputObject)]
+pub struct MemberInput {
+    /// The account.
+    pub account_id: ID,
+}
+
+/// Whether it was done.
+#[derive(SimpleObject)]
+pub struct MemberPayload {
+    /// The member; null where it was not done, or they are none any more.
+    pub member: Option<Member>,
+    /// Why it was not done.
+    pub user_errors: Vec<UserError>,
 }
 
 /// A member to be added.
@@ -59,10 +92,7 @@ impl MemberQuery {
     /// The members of the workspace, the oldest membership first.
     async fn members(&self, ctx: &Context<'_>) -> Result<Vec<Member>> {
         let scope = ctx.scope(Permission::ChatsRead)?;
-        let all = accounts::members(&scope, ctx.store()).await.map_err(refuse)?;
-        let ids: Vec<AccountId> = all.iter().map(|member| member.account).collect();
-        let names = staff::names_of(&scope, ctx.store(), &ids).await.map_err(refuse)?;
-        Ok(all.into_iter().map(|member| Member::of(member, &names)).collect())
+        Member::all(ctx, &scope).await
     }
 }
 
@@ -79,20 +109,99 @@ impl MemberMutation {
         #[graphql(desc = "What to do, and with what.")] input: AddMemberInput,
     ) -> Result<AddMemberPayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
+        if ctx.services().account_rules.sign_up == SignUp::Closed {
+            let closed = Error::new(ErrorKind::Disabled, "Accounts are made by the operator here.");
+            let (_, user_errors) = split::<()>(Err(closed))?;
+            return Ok(AddMemberPayload { account_id: None, user_errors });
+        }
         let added = accounts::add_member(&scope, ctx.store(), &input.email, &input.password, input.role.into()).await;
         let (account, user_errors) = split(added)?;
         Ok(AddMemberPayload { account_id: account.map(|id| id.to_string().into()), user_errors })
     }
+
+    /// Gives a member another role, at once. Nobody their own. Needs a confirmed session, as all that follows.
+    async fn change_member_role(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: ChangeMemberRoleInput,
+    ) -> Result<MemberPayload> {
+        let scope = ctx.scope(Permission::WorkspaceWrite)?;
+        let account = AccountId::parse_or_unknown(&input.account_id);
+        let done = members::change_role(&scope, ctx.store(), account, input.role.into()).await;
+        MemberPayload::of(ctx, &scope, account, done).await
+    }
+
+    /// Lets a member in no more; their sessions in the workspace end at once.
+    async fn deactivate_member(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: MemberInput,
+    ) -> Result<MemberPayload> {
+        let scope = ctx.scope(Permission::WorkspaceWrite)?;
+        let account = AccountId::parse_or_unknown(&input.account_id);
+        let done = members::deactivate(&scope, ctx.store(), account).await;
+        MemberPayload::of(ctx, &scope, account, done).await
+    }
+
+    /// Lets a member in again.
+    async fn reactivate_member(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: MemberInput,
+    ) -> Result<MemberPayload> {
+        let scope = ctx.scope(Permission::WorkspaceWrite)?;
+        let account = AccountId::parse_or_unknown(&input.account_id);
+        let done = members::reactivate(&scope, ctx.store(), account).await;
+        MemberPayload::of(ctx, &scope, account, done).await
+    }
+
+    /// Ends a membership; their sessions in the workspace end at once.
+    async fn remove_member(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: MemberInput,
+    ) -> Result<MemberPayload> {
+        let scope = ctx.scope(Permission::WorkspaceWrite)?;
+        let account = AccountId::parse_or_unknown(&input.account_id);
+        let done = members::remove(&scope, ctx.store(), account).await;
+        MemberPayload::of(ctx, &scope, account, done).await
+    }
+}
+
+impl MemberPayload {
+    async fn of(
+        ctx: &Context<'_>,
+        scope: &Scope,
+        account: AccountId,
+        done: consigne_foundation::Result<()>,
+    ) -> Result<Self> {
+        let (done, user_errors) = split(done)?;
+        if done.is_none() {
+            return Ok(Self { member: None, user_errors });
+        }
+        let id = ID::from(account.to_string());
+        let member = Member::all(ctx, scope).await?.into_iter().find(|member| member.account_id == id);
+        Ok(Self { member, user_errors })
+    }
 }
 
 impl Member {
+    async fn all(ctx: &Context<'_>, scope: &Scope) -> Result<Vec<Self>> {
+        let all = accounts::members(scope, ctx.store()).await.map_err(refuse)?;
+        let ids: Vec<AccountId> = all.iter().map(|member| member.account).collect();
+        let names = staff::names_of(scope, ctx.store(), &ids).await.map_err(refuse)?;
+        Ok(all.into_iter().map(|member| Self::of(member, &names)).collect())
+    }
+
     fn of(member: accounts::Member, names: &HashMap<AccountId, String>) -> Self {
         Self {
             account_id: member.account.to_string().into(),
             role: member.role.into(),
             staff_name: names.get(&member.account).cloned(),
-            may_answer: member.role.permissions().has(Permission::ChatsAnswer),
+            may_answer: member.deactivated_at.is_none() && member.role.permissions().has(Permission::ChatsAnswer),
             created_at: member.created_at.into(),
+            deactivated_at: member.deactivated_at.map(DateTime::from),
+            must_enrol_from: member.must_enrol_from.map(DateTime::from),
         }
     }
 }

@@ -10,6 +10,7 @@ use futures::{
     stream::BoxStream,
 };
 
+use super::transport::Credentials;
 use crate::graphql::request::{CallerClass, Refusal};
 
 /// Why a caller may not go on.
@@ -63,13 +64,12 @@ impl fmt::Debug for Caller {
 /// is caught and answered as `INTERNAL`.
 #[async_trait]
 pub trait Executor: Send + Sync + 'static {
-    /// Finds out who asks. `authorization` is the whole header (`Bearer ..`), `origin` the page's origin if a browser
-    /// sent one. No credential is a caller of the public, not an error.
+    /// Finds out who asks. No credential is a caller of the public, not an error.
     ///
     /// # Errors
     /// [`Refusal::unauthenticated`] for a token that is not valid (any more), [`Refusal::forbidden`] for a publishable
     /// key shown by a page of another origin.
-    async fn authenticate(&self, authorization: Option<&str>, origin: Option<&str>) -> Result<Caller, Refusal>;
+    async fn authenticate(&self, credentials: &Credentials) -> Result<Caller, Refusal>;
 
     /// Executes a query or a mutation. It is run to its end even if the client leaves or the time is up.
     async fn execute(&self, caller: &Caller, request: Request) -> Response;

@@ -10,12 +10,13 @@ use actix_web::{
     http::{
         StatusCode,
         header::{
-            AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, ORIGIN, RETRY_AFTER, VARY,
-            WWW_AUTHENTICATE,
+            AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, ORIGIN, RETRY_AFTER, USER_AGENT,
+            VARY, WWW_AUTHENTICATE,
         },
     },
     web,
 };
+use consigne_foundation::identity::Whence;
 use futures::StreamExt;
 
 use super::{
@@ -72,16 +73,27 @@ pub(super) async fn receive(
     }
     let body = read(request, payload, transport).await?;
     let parameters = Parameters::from_slice(&body)?;
-    let caller = transport.authenticate(&credentials(request.headers())).await?;
+    let caller = transport.authenticate(&credentials(request, transport)).await?;
     let permit = transport.admit(&caller, parameters)?;
     request.extensions_mut().insert(OperationFacts::of(&permit.admitted));
     Ok((caller, permit))
 }
 
-/// What a client shows of itself in the headers.
-pub(super) fn credentials(headers: &HeaderMap) -> Credentials {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Credentials { authorization: text(AUTHORIZATION), origin: text(ORIGIN) }
+/// What a client shows of itself.
+pub(super) fn credentials(request: &HttpRequest, transport: &Transport) -> Credentials {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let address = match transport.settings.is_behind_proxy {
+        // The last entry is the proxy's own; what stands before it is the client's to make up.
+        true => text(HeaderName::from_static("x-forwarded-for"))
+            .and_then(|list| list.rsplit(',').next())
+            .and_then(|last| last.trim().parse().ok()),
+        false => request.peer_addr().map(|peer| peer.ip()),
+    };
+    Credentials {
+        authorization: text(AUTHORIZATION).map(str::to_owned),
+        origin: text(ORIGIN).map(str::to_owned),
+        whence: Whence::new(text(USER_AGENT), address),
+    }
 }
 
 async fn read(request: &HttpRequest, mut payload: web::Payload, transport: &Transport) -> Result<Vec<u8>, Refusal> {

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream::BoxStream};
 use serde_json::{Value, json};
 
-use super::{security_headers::security_headers, *};
+use super::{security_headers::security_headers, transport::Credentials, *};
 use crate::graphql::request::{CallerClass, Rate, Rates, Refusal, RequestGuard};
 
 const GRAPHQL: &str = "application/graphql-response+json";
@@ -57,8 +57,8 @@ struct Toy(Schema<Query, Mutation, EmptySubscription>);
 
 #[async_trait]
 impl Executor for Toy {
-    async fn authenticate(&self, authorization: Option<&str>, _: Option<&str>) -> Result<Caller, Refusal> {
-        match authorization {
+    async fn authenticate(&self, credentials: &Credentials) -> Result<Caller, Refusal> {
+        match credentials.authorization.as_deref() {
             None => Ok(Caller::new(CallerClass::Public, 0, Arc::new(()))),
             Some("Bearer member") => Ok(Caller::new(CallerClass::Member, 1, Arc::new(()))),
             Some("Bearer revoked") => {

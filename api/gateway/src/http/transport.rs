@@ -2,6 +2,7 @@
 
 use std::{future::Future, num::NonZeroU32, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use consigne_foundation::identity::Whence;
 use futures::{FutureExt, StreamExt, stream::BoxStream};
 use tracing::Instrument;
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub operations_per_socket: usize,
     /// Messages from a client between two pings.
     pub messages_per_keep_alive: u32,
+    /// Whether a proxy in front says where requests come from (`X-Forwarded-For`).
+    pub is_behind_proxy: bool,
 }
 
 impl Default for Settings {
@@ -58,6 +61,7 @@ impl Default for Settings {
             stream_keep_alive: Duration::from_secs(12),
             operations_per_socket: 20,
             messages_per_keep_alive: 600,
+            is_behind_proxy: false,
         }
     }
 }
@@ -69,6 +73,8 @@ pub struct Credentials {
     pub authorization: Option<String>,
     /// The page's origin, if a browser sent one.
     pub origin: Option<String>,
+    /// From where.
+    pub whence: Whence,
 }
 
 /// An operation that was admitted and paid for.
@@ -111,9 +117,7 @@ impl Transport {
     /// As [`Executor::authenticate`]; `INTERNAL` if it panics; `TIMEOUT` if it takes too long.
     pub async fn authenticate(&self, credentials: &Credentials) -> Result<Caller, Refusal> {
         let (executor, credentials) = (self.executor.clone(), credentials.clone());
-        let work = async move {
-            executor.authenticate(credentials.authorization.as_deref(), credentials.origin.as_deref()).await
-        };
+        let work = async move { executor.authenticate(&credentials).await };
         let result = apart(self.settings.arrival, work).await.and_then(|result| result);
         result.inspect_err(|refusal| self.metrics.refused(None, outcome_of(refusal.stage)))
     }

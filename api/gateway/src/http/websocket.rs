@@ -60,7 +60,7 @@ async fn open(
     payload: web::Payload,
     transport: &Arc<Transport>,
 ) -> Result<HttpResponse, Refusal> {
-    let Credentials { origin, .. } = credentials(request.headers());
+    let Credentials { origin, whence, .. } = credentials(request, transport);
     if let Some(origin) = &origin
         && !is_same_origin(request, origin)
         && !transport.executor.allowed_origin(origin).await
@@ -81,7 +81,7 @@ async fn open(
         transport: transport.clone(),
         session,
         state: State::Connected,
-        credentials: Credentials { authorization: None, origin },
+        credentials: Credentials { authorization: None, origin, whence },
         ended: future::pending().boxed().shared(),
         operations: Operations::new(transport.clone()),
     };

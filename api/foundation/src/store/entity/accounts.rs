@@ -16,6 +16,7 @@ pub struct Model {
     pub password_hash: String,
     pub created_at: Timestamp,
     pub deactivated_at: Option<Timestamp>,
+    pub email_verified_at: Option<Timestamp>,
 }
 
 /// Joined by hand.

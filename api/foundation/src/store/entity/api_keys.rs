@@ -27,6 +27,7 @@ pub struct Model {
     pub expires_at: Option<Timestamp>,
     pub last_used_day: Option<i64>,
     pub revoked_at: Option<Timestamp>,
+    pub replaced_by: Option<ApiKeyId>,
 }
 
 /// Joined by hand.

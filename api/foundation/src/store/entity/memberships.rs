@@ -18,6 +18,8 @@ pub struct Model {
     pub member_workspace_id: WorkspaceId,
     pub role: String,
     pub created_at: Timestamp,
+    pub suspended_at: Option<Timestamp>,
+    pub must_enrol_from: Option<Timestamp>,
 }
 
 /// Joined by hand.

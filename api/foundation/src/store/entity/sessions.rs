@@ -25,6 +25,10 @@ pub struct Model {
     pub expires_at: Timestamp,
     pub revoked_at: Option<Timestamp>,
     pub revoked_because: Option<String>,
+    pub stays_signed_in: bool,
+    pub agent: Option<String>,
+    pub name_sealed: Option<Vec<u8>>,
+    pub confirmed_at: Option<Timestamp>,
 }
 
 /// Joined by hand.

@@ -16,6 +16,7 @@ pub struct Model {
     pub knowledge_version: i64,
     pub created_at: Timestamp,
     pub passages: i64,
+    pub second_factor_grace_days: Option<i64>,
 }
 
 /// Joined by hand.

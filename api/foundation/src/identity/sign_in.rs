@@ -1,0 +1,206 @@
+//! Signing in: the password, and where the account has a second factor, that.
+//!
+//! An unknown address, a wrong password, a deactivated account and a workspace without membership answer alike and take
+//! the same time. That an account has a second factor is seen by nobody who has not given its password.
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    SecretText, SignedIn, Whence, email,
+    password::{self, Verdict},
+    second_factor::{self, Proof},
+    sessions::{self, Because, Opening},
+    throttle,
+    tickets::{self, Purpose},
+    tokens, unauthenticated,
+};
+use crate::{
+    audit::{self, Event},
+    clock::Timestamp,
+    error::{Error, Result},
+    id::{AccountId, WorkspaceId},
+    scope::Scope,
+    store::{
+        InstanceTx, Mode, Store,
+        entity::{accounts, memberships},
+    },
+};
+
+/// Who signs in, and how.
+#[derive(Clone, Copy)]
+pub struct SignIn<'a> {
+    /// The e-mail address, as it was typed.
+    pub email: &'a str,
+    /// The password.
+    pub password: &'a str,
+    /// In this workspace, or in that of the oldest membership.
+    pub workspace: Option<WorkspaceId>,
+    /// Whether the session may rest for days.
+    pub stays_signed_in: bool,
+    /// From where.
+    pub whence: &'a Whence,
+}
+
+/// What a right password gives.
+#[derive(Debug, Clone)]
+pub enum Entered {
+    /// The session.
+    SignedIn(SignedIn),
+    /// The account has a second factor: a token to show with it, to [`complete`].
+    SecondStep {
+        /// Shown once.
+        token: SecretText,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+}
+
+/// What was wished for at the first step.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wish {
+    workspace: Option<WorkspaceId>,
+    stays_signed_in: bool,
+}
+
+/// Takes address and password.
+///
+/// # Errors
+/// `Unauthenticated`; `RateLimited` after ten tries for one address, each of which comes back in ninety seconds, or
+/// after fifty wrong ones from one network.
+pub async fn begin(store: &Store, sign_in: SignIn<'_>) -> Result<Entered> {
+    let SignIn { email, password, workspace, stays_signed_in, whence } = sign_in;
+    let index = email::index_of_typed(store, email);
+    throttle::take(store, throttle::PASSWORDS, &index).await?;
+    throttle::take_from(store, throttle::PASSWORDS_FROM, whence).await?;
+    let account = find_by_index(store, index.clone()).await?;
+    let verdict = password::verify(password, account.as_ref().map(|a| a.password_hash.clone())).await?;
+    let Some(account) = account else { return Err(unauthenticated()) };
+    if verdict == Verdict::Wrong {
+        tracing::warn!(account = %account.id, "a sign-in failed");
+        return Err(unauthenticated());
+    }
+    let membership = membership_to_use(store, &account, workspace).await?.ok_or_else(unauthenticated)?;
+    throttle::forgive_one_from(store, throttle::PASSWORDS_FROM, whence).await?;
+    let signer = tokens::signer(store).await?;
+    let tx = store.begin_in(membership.member_workspace_id, Mode::Write).await?;
+    throttle::forgive(&tx, throttle::PASSWORDS, &index).await?;
+    if let Verdict::RightAndRenewed(hash) = verdict {
+        renew_hash(&tx, &account, hash).await?;
+    }
+    if second_factor::is_active(&tx, account.id).await? {
+        let wish = Wish { workspace, stays_signed_in };
+        let issued = tickets::issue(&tx, Purpose::SecondStep, account.id, &wish).await?;
+        tx.commit().await?;
+        return Ok(Entered::SecondStep { token: issued.token, expires_at: issued.expires_at });
+    }
+    let live = sessions::open(&tx, &membership, opening(store, stays_signed_in, whence)).await?;
+    tx.commit().await?;
+    live.signed_in(store, &signer).map(Entered::SignedIn)
+}
+
+/// Takes the second factor behind the token of the first step.
+///
+/// # Errors
+/// `Unauthenticated`, whatever is wrong; the token goes on working until it ends. `RateLimited` after five tries for one
+/// account.
+pub async fn complete(store: &Store, token: &str, proof: &Proof, whence: &Whence) -> Result<SignedIn> {
+    let shown = tickets::look_at::<Wish>(store, Purpose::SecondStep, token).await?;
+    let id = shown.account.ok_or_else(unauthenticated)?;
+    throttle::take(store, throttle::CODES, id.0.as_bytes()).await?;
+    let account = find(store, id).await?.ok_or_else(unauthenticated)?;
+    let membership = membership_to_use(store, &account, shown.about.workspace).await?.ok_or_else(unauthenticated)?;
+    let signer = tokens::signer(store).await?;
+    let tx = store.begin_in(membership.member_workspace_id, Mode::Write).await?;
+    let wish: Wish = tickets::claim(&tx, Purpose::SecondStep, token).await?.about;
+    if !second_factor::prove(&tx, id, proof).await? {
+        tracing::warn!(account = %id, "the second step of a sign-in failed");
+        return Err(unauthenticated());
+    }
+    throttle::forgive(&tx, throttle::CODES, id.0.as_bytes()).await?;
+    let live = sessions::open(&tx, &membership, opening(store, wish.stays_signed_in, whence)).await?;
+    tx.commit().await?;
+    live.signed_in(store, &signer)
+}
+
+/// Goes over to another workspace of the signed-in member: a session there in place of the one that asks.
+///
+/// # Errors
+/// `Forbidden` for anyone but a member; `NotFound` where they are no member there.
+pub async fn switch_workspace(
+    scope: &Scope,
+    store: &Store,
+    workspace: WorkspaceId,
+    whence: &Whence,
+) -> Result<SignedIn> {
+    let (id, session) = scope.member()?;
+    let unknown = || Error::not_found("workspace");
+    let account = find(store, id).await?.ok_or_else(unauthenticated)?;
+    let membership = membership_to_use(store, &account, Some(workspace)).await?.ok_or_else(unknown)?;
+    let signer = tokens::signer(store).await?;
+    let old = sessions::find_live(&store.read_instance().await?, session, store.now()).await?;
+    let old = old.ok_or_else(unauthenticated)?.session;
+    let opening = Opening {
+        stays_signed_in: old.stays_signed_in,
+        agent: whence.agent().map(str::to_owned).or(old.agent),
+        confirmed_at: old.confirmed_at,
+    };
+    // In the workspace that is left first, so that nobody has two sessions for one.
+    let tx = store.write(scope).await?;
+    if !sessions::end(&tx, session, Because::Switched).await? {
+        return Err(unauthenticated());
+    }
+    let event = Event::new("session.revoked").target("session", session.0).detail("because", "SWITCHED");
+    audit::append(scope, &tx, event).await?;
+    tx.commit().await?;
+    let tx = store.begin_in(workspace, Mode::Write).await?;
+    let live = sessions::open(&tx, &membership, opening).await?;
+    tx.commit().await?;
+    live.signed_in(store, &signer)
+}
+
+fn opening(store: &Store, stays_signed_in: bool, whence: &Whence) -> Opening {
+    Opening { stays_signed_in, agent: whence.agent().map(str::to_owned), confirmed_at: Some(store.now()) }
+}
+
+async fn find(store: &Store, account: AccountId) -> Result<Option<accounts::Model>> {
+    let tx = store.read_instance().await?;
+    Ok(accounts::Entity::find_by_id(account).one(tx.db()).await?)
+}
+
+async fn find_by_index(store: &Store, index: Vec<u8>) -> Result<Option<accounts::Model>> {
+    let tx = store.read_instance().await?;
+    Ok(accounts::Entity::find().filter(accounts::Column::EmailIndex.eq(index)).one(tx.db()).await?)
+}
+
+async fn membership_to_use(
+    store: &Store,
+    account: &accounts::Model,
+    wanted: Option<WorkspaceId>,
+) -> Result<Option<memberships::Model>> {
+    if account.deactivated_at.is_some() {
+        return Ok(None);
+    }
+    let tx = store.read_instance().await?;
+    let mut memberships = memberships::Entity::find()
+        .filter(memberships::Column::AccountId.eq(account.id))
+        .filter(memberships::Column::SuspendedAt.is_null())
+        .order_by_asc(memberships::Column::CreatedAt)
+        .order_by_asc(memberships::Column::MemberWorkspaceId);
+    if let Some(workspace) = wanted {
+        memberships = memberships.filter(memberships::Column::MemberWorkspaceId.eq(workspace));
+    }
+    Ok(memberships.one(tx.db()).await?)
+}
+
+/// Unless the password was changed meanwhile.
+async fn renew_hash(tx: &InstanceTx, account: &accounts::Model, hash: String) -> Result<()> {
+    accounts::Entity::update_many()
+        .col_expr(accounts::Column::PasswordHash, Expr::value(hash))
+        .filter(accounts::Column::Id.eq(account.id))
+        .filter(accounts::Column::PasswordHash.eq(account.password_hash.as_str()))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
