@@ -181,6 +181,27 @@ fn run(program: &str, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Whoever listens hears nothing more, though nothing is erased yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_when_the_erasure_is_asked_for() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (acme, visitor, [chat, _]) = visitor_with_chats(&app).await?;
+    let mut listener = acme.listen("chat_events", json!({"chatId": chat})).await?;
+    listener.next().await?.context("something was said")?;
+    acme.erase(&visitor.subject).await?;
+    let ends = async {
+        loop {
+            match listener.next().await? {
+                Some(event) if event["errors"].is_null() => {}
+                last => return anyhow::Ok(last),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), ends).await.context("the stream goes on")??;
+    assert_eq!(app.rows("chats").await?, 2);
+    Ok(())
+}
+
 /// Chats of a year ago go in one run, with everything in them; those of a day later stay.
 #[tokio::test(flavor = "multi_thread")]
 async fn chats_go_twelve_months_after_their_last_message() -> Result<()> {
@@ -214,7 +235,7 @@ async fn chats_go_twelve_months_after_their_last_message() -> Result<()> {
     ensure!(app.metrics().contains("consigne_retention_backlogs 0"), "{}", app.metrics());
     let input = json!({"class": "chats", "period": "P2Y"});
     let longer = acme.graphql("set_retention", json!({"input": input})).await?;
-    assert_eq!(longer.user_error(), Some("INVALID"), "{}", longer.body);
+    assert_eq!(longer.user_error(), Some("INVALID_INPUT"), "{}", longer.body);
     let input = json!({"class": "chats", "period": "P1D"});
     let shorter = acme.graphql("set_retention", json!({"input": input})).await?.ok();
     assert_eq!(shorter.text("/setRetention/policy/period"), "P1D");

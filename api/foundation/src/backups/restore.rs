@@ -15,6 +15,7 @@ use super::{
     digest::TableDigest,
     dump, files, keys, ledger,
     manifest::Manifest,
+    record,
     rows::{self, Existing},
     target::{Target, data_path, files_path},
 };
@@ -121,6 +122,8 @@ pub async fn load(store: &Store, blobs: &Blobs, from: &Source<'_>) -> Result<Res
     }
     // Last, so that what failed before can be tried again: a place is empty as long as it has no rows.
     let (tables, refused) = load_rows(store, from, &people).await?;
+    // Its own row says that it was being made.
+    record::done(store, from.backup.name(), from.manifest).await?;
     Ok(Restored { tables, files: written, ledger_entries: entries.len() as u64, refused, keys_dropped })
 }
 

@@ -153,6 +153,8 @@ async fn every_row_and_every_file_comes_back() {
     assert_eq!(backup.files, 1);
     let (place, restored) = w.restore(&backup).await.unwrap();
     assert_eq!((restored.files, restored.refused, restored.keys_dropped), (1, 0, 0));
+    let known = record::list(&place.test.store).await.unwrap();
+    assert_eq!((known.len(), known[0].id, known[0].state), (1, backup.id, BackupState::Kept));
     // But for what every backup writes down of itself.
     for table in before.iter().filter(|table| table.table != "backups") {
         assert!(restored.tables.contains(table), "{table:?}");

@@ -11,7 +11,7 @@ use std::{
 };
 
 use proptest::{prelude::*, test_runner::TestRunner};
-use sea_orm::{EntityTrait, PaginatorTrait};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait};
 use tempfile::TempDir;
 
 use super::*;
@@ -20,7 +20,7 @@ use crate::{
     blobs::{BlobSettings, Blobs},
     id::{HoldId, JobId, VisitorId, random_uuid},
     identity::{accounts, signing},
-    privacy::{IdentityHolder, holds},
+    privacy::{IdentityHolder, OtherRole, holds},
     store::entity::{audit_details, visitors},
     vault::{
         RootKey,
@@ -176,6 +176,40 @@ async fn an_erasure_that_is_cut_off_anywhere_is_finished_by_the_next_try() {
     let polls = ended_at.unwrap();
     println!("cut off at {polls} points");
     assert!(polls > 30, "it was cut off at {polls} points only");
+}
+
+/// On Postgres: a reader who may not read is an error, never a zero, and one who may is counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_role_counts_too_and_has_to_see_what_it_counts() {
+    const ROLE: &str = "consigne_test_reader";
+    let w = World::new().await;
+    if w.test.store.backend() != DbBackend::Postgres {
+        println!("skipped: SQLite has no roles");
+        return;
+    }
+    let role = format!(
+        "DO $$ BEGIN CREATE ROLE {ROLE} LOGIN PASSWORD '{ROLE}' NOSUPERUSER NOBYPASSRLS; \
+         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+    );
+    w.test.owner.execute_unprepared(&role).await.unwrap();
+    let mut url = url::Url::parse(&w.test.settings.url).unwrap();
+    url.set_username(ROLE).unwrap();
+    url.set_password(Some(ROLE)).unwrap();
+    let other = OtherRole::connect(url.as_str()).await.unwrap();
+    let (subject, store) = (w.visitor().await, &w.test.store);
+    assert!(second_reader::count(&w.scope, store, Some(&other), subject).await.is_err(), "it may not read");
+    consigne_migrations::grant_reading(&w.test.owner, ROLE).await.unwrap();
+    let found = second_reader::count(&w.scope, store, Some(&other), subject).await.unwrap();
+    assert_eq!((found.rows(), found.roles), (2, 2), "{found:?}");
+
+    let privacy = w.privacy.clone().with_other_role(other);
+    let w = World { privacy, ..w };
+    let id = w.request(subject).await;
+    w.run(id, usize::MAX).await.unwrap().unwrap();
+    let erasure = w.erasure(id).await;
+    assert_eq!(erasure.state, ErasureState::Completed);
+    let step = erasure.steps.iter().find(|step| step.name == SECOND_READER).unwrap();
+    assert!(step.detail.as_deref().is_some_and(|detail| detail.ends_with("by 2 database roles")), "{step:?}");
 }
 
 #[derive(Debug, Clone)]
