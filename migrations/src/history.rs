@@ -5,7 +5,7 @@ use sea_orm_migration::{
     sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr},
 };
 
-use crate::{dialect, isolation};
+use crate::{dialect, isolation, restriction};
 
 const FIRST_TABLES: &str = include_str!("m0001_first_tables.sql");
 const LOST_CLAIMS: &str = include_str!("m0002_lost_claims.sql");
@@ -15,6 +15,7 @@ const EMBEDDING_CHANGES: &str = include_str!("m0005_embedding_changes.sql");
 const SOURCE_CARE: &str = include_str!("m0006_source_care.sql");
 const ESCALATIONS: &str = include_str!("m0007_escalations.sql");
 const MODELS: &str = include_str!("m0008_models.sql");
+const PEOPLES_RIGHTS: &str = include_str!("m0009_peoples_rights.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
 
 /// Scripts of the data, oldest first. Append; never change one that was released.
@@ -27,6 +28,7 @@ const DATA: &[(&str, &str)] = &[
     ("m0006_source_care", SOURCE_CARE),
     ("m0007_escalations", ESCALATIONS),
     ("m0008_models", MODELS),
+    ("m0009_peoples_rights", PEOPLES_RIGHTS),
 ];
 
 /// Scripts of the key store, oldest first.
@@ -89,6 +91,7 @@ impl MigratorTrait for Keys {
 /// What the database answers.
 pub async fn migrate_data(db: &DatabaseConnection, application_role: Option<&str>) -> Result<(), DbErr> {
     Data::up(db, None).await?;
+    restriction::guard(db).await?;
     if let Some(role) = application_role {
         let scripts = DATA.iter().flat_map(|(_, sql)| dialect::tables(sql));
         for statement in scripts.flat_map(|table| isolation::grant(table, role)) {

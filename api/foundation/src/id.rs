@@ -173,6 +173,14 @@ ids! {
     CannedReplyId "cnr";
     /// An erasure of a person.
     ErasureId "era";
+    /// Something that a person is known by: an address, a number.
+    IdentifierId "idn";
+    /// A record that two persons are one.
+    MergeId "mrg";
+    /// A copy of what is held about a person, made for them.
+    DataExportId "exp";
+    /// A restriction of the processing of a person's data.
+    RestrictionId "rst";
     /// A job.
     JobId "job";
 }

@@ -241,8 +241,21 @@ impl Registry {
     /// # Errors
     /// As [`Registry::chat_model`].
     pub async fn channel(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn Channel>> {
-        match self.opened(scope, store, plugin, CapabilityKind::Channel).await?.0 {
-            Capability::Channel(channel) => Ok(channel),
+        self.channel_route(scope, store, plugin).await.map(|(channel, _)| channel)
+    }
+
+    /// A channel with the facts of its route, as [`Registry::chat_route`].
+    ///
+    /// # Errors
+    /// As [`Registry::chat_model`].
+    pub async fn channel_route(
+        &self,
+        scope: &Scope,
+        store: &Store,
+        plugin: &str,
+    ) -> Result<(Arc<dyn Channel>, RouteFacts)> {
+        match self.opened(scope, store, plugin, CapabilityKind::Channel).await? {
+            (Capability::Channel(channel), facts) => Ok((channel, facts)),
             _ => Err(not_that(plugin)),
         }
     }

@@ -3,7 +3,10 @@
 //! The engine knows [`DataHolder`]s, never chats: a feature crate owns tables, so it holds personal data, so it answers
 //! here. No method has a default body; the compiler lists who has to answer when a right is added.
 //!
-//! Reading order: [`subjects`], [`holder`], [`erasure`] (GDPR art. 17), [`ledger`], [`second_reader`], [`certificate`].
+//! Reading order: [`subjects`], [`identifiers`] (what people are known by), [`merges`] (who is one), [`register`], [`holder`],
+//! [`holding`] (what tables have about somebody), [`persons`]; then the rights: [`exports`] (GDPR art. 15 and 20),
+//! [`restriction`] (art. 18) with [`recipients`] (who got data), [`erasure`] (art. 17), [`ledger`], [`second_reader`],
+//! [`certificate`].
 //!
 //! Invariants, as absences:
 //! - Nothing reports done what it did not count: a step whose store is down stays PENDING.
@@ -12,9 +15,19 @@
 
 pub mod certificate;
 pub mod erasure;
+pub mod exports;
 pub mod holder;
+pub mod holding;
+pub mod identifiers;
 pub mod identity_holder;
 pub mod ledger;
+pub mod member_holder;
+pub mod merges;
+pub mod persons;
+pub mod recipients;
+pub mod register;
+pub mod restriction;
+pub mod rights_holder;
 pub mod second_reader;
 pub mod subjects;
 
@@ -22,8 +35,11 @@ use std::sync::Arc;
 
 pub use self::{
     erasure::{EraseHandler, Erasure, ErasureState, ErasureStep, LedgerReplay, StepState},
+    exports::{ExportHandler, ExportSweep},
     holder::DataHolder,
     identity_holder::IdentityHolder,
+    member_holder::MemberHolder,
+    rights_holder::RightsHolder,
 };
 use crate::{blobs::Blobs, store::Store};
 

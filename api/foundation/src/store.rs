@@ -51,6 +51,8 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     reader: DatabaseConnection,
+    /// Sees restricted data too; the same as the reader on Postgres, where a transaction says so itself.
+    rights_reader: DatabaseConnection,
     writer: DatabaseConnection,
     relaxed_writer: DatabaseConnection,
     /// On SQLite one writes at a time, in the order in which they came.
@@ -73,6 +75,7 @@ impl Store {
         }
         Ok(Self(Arc::new(Inner {
             reader: connected.reader,
+            rights_reader: connected.rights_reader,
             writer: connected.writer,
             relaxed_writer: connected.relaxed_writer,
             turn: Arc::new(Semaphore::new(1)),
@@ -82,7 +85,8 @@ impl Store {
         })))
     }
 
-    /// Reads in one workspace: one consistent view.
+    /// Reads in one workspace: one consistent view, in which the database shows nothing of people whose data is restricted
+    /// (GDPR art. 18).
     ///
     /// # Errors
     /// `Unavailable`.
@@ -90,7 +94,16 @@ impl Store {
         self.begin_in(scope.workspace(), Mode::Read).await
     }
 
-    /// Writes in one workspace. On SQLite writers wait for each other here, never inside.
+    /// As [`Store::read`], and sees restricted data too: for serving a person's rights, and for nothing else.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn read_for_rights(&self, scope: &Scope) -> Result<WorkspaceTx> {
+        self.begin_in(scope.workspace(), Mode::ReadForRights).await
+    }
+
+    /// Writes in one workspace. It sees restricted data, and the database refuses whatever it would write about such
+    /// people. On SQLite writers wait for each other here, never inside.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -136,10 +149,11 @@ impl Store {
     pub(crate) async fn begin_in(&self, workspace: WorkspaceId, mode: Mode) -> Result<WorkspaceTx> {
         let tx = self.begin(mode).await?;
         if tx.get_database_backend() == DbBackend::Postgres {
+            let sees_restricted = if mode == Mode::Read { "no" } else { "yes" };
             let name_workspace = Statement::from_sql_and_values(
                 DbBackend::Postgres,
-                "SELECT set_config('app.workspace_id', $1, true)",
-                [workspace.0.to_string().into()],
+                "SELECT set_config('app.workspace_id', $1, true), set_config('app.sees_restricted', $2, true)",
+                [workspace.0.to_string().into(), sees_restricted.into()],
             );
             tx.query_one_raw(name_workspace).await?;
         }
@@ -149,13 +163,14 @@ impl Store {
     async fn begin(&self, mode: Mode) -> Result<InstanceTx> {
         let (db, access, lock) = match mode {
             Mode::Read => (&self.0.reader, AccessMode::ReadOnly, SqliteTransactionMode::Deferred),
+            Mode::ReadForRights => (&self.0.rights_reader, AccessMode::ReadOnly, SqliteTransactionMode::Deferred),
             Mode::Write => (&self.0.writer, AccessMode::ReadWrite, SqliteTransactionMode::Immediate),
             Mode::WriteRelaxed => (&self.0.relaxed_writer, AccessMode::ReadWrite, SqliteTransactionMode::Immediate),
         };
         let is_postgres = db.get_database_backend() == DbBackend::Postgres;
-        let turn = if mode == Mode::Read || is_postgres { None } else { Some(self.wait_to_write().await?) };
+        let turn = if mode.is_read() || is_postgres { None } else { Some(self.wait_to_write().await?) };
         // A reader sees one moment; a writer sees what others committed while it waited for a row.
-        let isolation_level = (mode == Mode::Read).then_some(IsolationLevel::RepeatableRead);
+        let isolation_level = mode.is_read().then_some(IsolationLevel::RepeatableRead);
         let options = match db.get_database_backend() {
             DbBackend::Postgres => {
                 TransactionOptions { access_mode: Some(access), isolation_level, ..Default::default() }
@@ -234,6 +249,7 @@ impl Store {
     /// `Unavailable`.
     pub async fn close(&self) -> Result<()> {
         self.0.reader.close_by_ref().await?;
+        self.0.rights_reader.close_by_ref().await?;
         self.0.writer.close_by_ref().await?;
         self.0.relaxed_writer.close_by_ref().await?;
         self.0.vault.close().await
@@ -244,8 +260,15 @@ impl Store {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     Read,
+    ReadForRights,
     Write,
     WriteRelaxed,
+}
+
+impl Mode {
+    fn is_read(self) -> bool {
+        matches!(self, Self::Read | Self::ReadForRights)
+    }
 }
 
 /// A transaction over the tables of no workspace. Dropped without a commit it rolls back.

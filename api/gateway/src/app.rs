@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use consigne_assistant::{
     corrections::Corrections,
     escalations::inbound::InboundPost,
-    holder::{ChatHolder, EscalationHolder, VectorHolder},
+    holder::{ChatHolder, EscalationHolder, StaffHolder, VectorHolder},
     knowledge::{Knowledge, KnowledgeLimits, Sandbox, sandbox::SandboxOptions},
     routes::Routes as ModelRoutes,
 };
@@ -20,7 +20,7 @@ use consigne_foundation::{
     blobs::Blobs,
     jobs::Runner,
     plugins::Registry,
-    privacy::{DataHolder, IdentityHolder, Privacy},
+    privacy::{DataHolder, IdentityHolder, MemberHolder, Privacy, RightsHolder},
     store::{Store, connect},
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -37,16 +37,26 @@ use crate::{
 };
 
 /// Root mutation fields that stand alone in their request: what is worth guessing at, or cannot be undone.
-const ALONE: [&str; 5] = ["signIn", "refreshSession", "startVisitorSession", "createVisitorToken", "eraseSubject"];
+const ALONE: [&str; 7] = [
+    "signIn",
+    "refreshSession",
+    "startVisitorSession",
+    "createVisitorToken",
+    "eraseSubject",
+    "requestAccess",
+    "requestPortability",
+];
 
 /// What a root field costs beyond its selections, in points of the rate limit.
-const COSTS: [(&str, u32); 6] = [
+const COSTS: [(&str, u32); 8] = [
     ("askQuestion", 50),
     ("requestPerson", 50),
     ("correctText", 50),
     ("searchKnowledge", 20),
     ("signIn", 100),
     ("auditVerdict", 200),
+    ("requestAccess", 100),
+    ("requestPortability", 100),
 ];
 
 /// Bounded lists, and how many items they usually answer with. A chat shows up to twenty answers, and most have a few.
@@ -285,8 +295,11 @@ fn services(
     let holders: Vec<Arc<dyn DataHolder>> = vec![
         Arc::new(EscalationHolder(store.clone())),
         Arc::new(ChatHolder(store.clone())),
+        Arc::new(StaffHolder(store.clone())),
         Arc::new(VectorHolder(knowledge.clone())),
         Arc::new(IdentityHolder(store.clone())),
+        Arc::new(MemberHolder(store.clone())),
+        Arc::new(RightsHolder { store: store.clone(), blobs: blobs.clone() }),
     ];
     let privacy = Privacy::new(store.clone(), blobs, holders);
     let inbound =

@@ -31,8 +31,10 @@ pub mod node;
 pub mod plugins;
 pub mod privacy;
 pub mod request;
+pub mod rights;
 pub mod scalars;
 pub mod sources;
+pub mod subjects;
 pub mod workspaces;
 
 use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
@@ -48,7 +50,7 @@ pub struct Query(
     plugins::PluginQuery,
     LibraryQuery,
     PeopleQuery,
-    privacy::PrivacyQuery,
+    PrivacyQuery,
     RecordQuery,
 );
 
@@ -67,6 +69,10 @@ pub struct PeopleQuery(
     members::MemberQuery,
 );
 
+/// What is held about whom, and people's rights over it.
+#[derive(MergedObject, Default)]
+pub struct PrivacyQuery(privacy::PrivacyQuery, subjects::SubjectQuery, rights::RightsQuery);
+
 /// What is on record: the audit log, the jobs, and what models used.
 #[derive(MergedObject, Default)]
 pub struct RecordQuery(audit::AuditQuery, jobs::JobQuery, models::ModelQuery);
@@ -79,7 +85,7 @@ pub struct Mutation(
     plugins::PluginMutation,
     LibraryMutation,
     PeopleMutation,
-    privacy::PrivacyMutation,
+    PrivacyMutation,
     jobs::JobMutation,
     models::ModelMutation,
 );
@@ -98,6 +104,10 @@ pub struct PeopleMutation(
     inbox::InboxMutation,
     members::MemberMutation,
 );
+
+/// What people can have done about what is held about them.
+#[derive(MergedObject, Default)]
+pub struct PrivacyMutation(privacy::PrivacyMutation, subjects::SubjectMutation, rights::RightsMutation);
 
 /// What can be listened to. Nothing is started by listening, and every stream resumes behind the last event seen; but for
 /// `correctText`, which is kept nowhere and so begins and ends with who listens.

@@ -25,7 +25,7 @@ use consigne_assistant::{
 use consigne_foundation::{
     audit::CheckpointDuty,
     jobs::{Duty, JobHandler, Runner, RunnerOptions},
-    privacy::{EraseHandler, LedgerReplay},
+    privacy::{EraseHandler, ExportHandler, ExportSweep, LedgerReplay},
 };
 
 use tokio::sync::Mutex;
@@ -53,6 +53,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
         Arc::new(answers),
         Arc::new(deliveries),
         Arc::new(EraseHandler(services.privacy.clone())),
+        Arc::new(ExportHandler(services.privacy.clone())),
         Arc::new(DeleteHandler(knowledge.clone())),
         Arc::new(PurgeHandler(knowledge.clone())),
         Arc::new(IngestHandler(knowledge.clone())),
@@ -63,6 +64,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
     ];
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(LedgerReplay(services.privacy.clone())),
+        Arc::new(ExportSweep(services.privacy.clone())),
         Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
         Arc::new(IndexSweep::new(knowledge.clone())),
         Arc::new(SourceSchedule(knowledge.clone())),

@@ -1,15 +1,19 @@
-//! What this crate itself holds about a visitor: the visitor rows, the details of audit entries, and jobs about them.
+//! What this crate itself holds about a visitor: the visitor rows and the details of audit entries.
 
 use async_trait::async_trait;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
-use super::DataHolder;
+use super::{
+    DataHolder,
+    holding::{self, Counted, Holding, Table},
+};
 use crate::{
+    audit,
     error::Result,
     id::SubjectId,
     scope::Scope,
     store::{
-        Store,
+        Store, WorkspaceTx,
         entity::{audit_details, visitors},
     },
 };
@@ -17,10 +21,21 @@ use crate::{
 /// Visitors and audit details. The audit chain itself holds surrogate ids only and stays whole.
 pub struct IdentityHolder(pub Store);
 
+static TABLES: [Table; 2] = [
+    Table::of_subject("visitors", "the service itself, when the person came in"),
+    Table::of_subject("audit_details", "the service itself, when something was done")
+        .sealed_at("workspace_id", Some("seq"))
+        .read_by(audit::read_details),
+];
+
 #[async_trait]
 impl DataHolder for IdentityHolder {
     fn name(&self) -> &'static str {
         "identity"
+    }
+
+    fn tables(&self) -> &'static [Table] {
+        &TABLES
     }
 
     async fn count(&self, scope: &Scope, subject: SubjectId) -> Result<u64> {
@@ -36,6 +51,22 @@ impl DataHolder for IdentityHolder {
             .count(tx.db())
             .await?;
         Ok(of_visitors + of_details)
+    }
+
+    async fn inventory(&self, scope: &Scope, subject: SubjectId) -> Result<Vec<Counted>> {
+        holding::inventory(scope, &self.0, &TABLES, subject).await
+    }
+
+    async fn export(&self, scope: &Scope, subject: SubjectId) -> Result<Vec<Holding>> {
+        holding::export(scope, &self.0, &TABLES, subject).await
+    }
+
+    async fn restrict(&self, _: &WorkspaceTx, _: SubjectId) -> Result<()> {
+        Ok(())
+    }
+
+    async fn lift(&self, _: &WorkspaceTx, _: SubjectId) -> Result<()> {
+        Ok(())
     }
 
     async fn erase(&self, scope: &Scope, subject: SubjectId) -> Result<u64> {

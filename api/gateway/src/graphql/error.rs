@@ -22,6 +22,8 @@ pub enum ErrorCode {
     Disabled,
     /// The person's data was erased, or is being erased.
     SubjectErased,
+    /// The person's data may be stored and nothing else, until a restriction is lifted.
+    Restricted,
     /// The e-mail address, the password or the token is not right.
     InvalidCredentials,
     /// The key may not be used from this page.
@@ -88,6 +90,7 @@ fn user_error(error: consigne_foundation::Error) -> Result<UserError> {
         ErrorKind::Unavailable => ErrorCode::TemporarilyUnavailable,
         ErrorKind::Disabled => ErrorCode::Disabled,
         ErrorKind::SubjectErased => ErrorCode::SubjectErased,
+        ErrorKind::Restricted => ErrorCode::Restricted,
         ErrorKind::Misconfigured => ErrorCode::Misconfigured,
         ErrorKind::Unauthenticated | ErrorKind::Forbidden | ErrorKind::Corrupt | ErrorKind::Internal => {
             return Err(refuse(error));
@@ -110,6 +113,7 @@ pub fn refuse(error: consigne_foundation::Error) -> Error {
         ErrorKind::Unavailable => "TEMPORARILY_UNAVAILABLE",
         ErrorKind::Disabled => "DISABLED",
         ErrorKind::SubjectErased => "SUBJECT_ERASED",
+        ErrorKind::Restricted => "RESTRICTED",
         ErrorKind::Misconfigured => "MISCONFIGURED",
         ErrorKind::Corrupt | ErrorKind::Internal => {
             let reference = encode(random_uuid());
