@@ -51,13 +51,29 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
     app.run_jobs().await?;
     let escalations = member.graphql("escalations", json!({})).await?.ok();
     let deliveries = member.graphql("deliveries", json!({})).await?.ok();
-    let members = member.graphql("members", json!({})).await?.ok();
+    // The owner is a member of both workspaces, this colleague of one.
+    let colleague = member.agent(&app.public(), &format!("agent@{}.example", member.workspace)).await?;
+    let colleague = colleague.graphql("viewer", json!({})).await?.ok().text("/viewer/actorId");
+    let identity = json!({"externalId": "4711", "email": "ana@example.org"});
+    let known = member.visitor_known_as(&assistant, identity).await?;
+    let shown = member.graphql("subject", json!({"id": known.subject})).await?.ok();
+    let absorbed = member.visitor(&assistant).await?;
+    let input = json!({"absorbedSubjectId": absorbed.subject, "intoSubjectId": known.subject});
+    let merged = member.graphql("merge_subjects", json!({"input": input})).await?.ok();
+    let input = json!({"subjectId": known.subject, "idempotencyKey": "1"});
+    let export = member.graphql("request_access", json!({"input": input})).await?.ok();
+    let noted = member.graphql("add_note", json!({"input": {"chatId": waiting, "text": "Or write."}})).await?.ok();
     let input = json!({"title": "Hello", "text": "Good morning!"});
     let canned = member.graphql("create_canned_reply", json!({"input": input})).await?.ok();
     member.graphql("set_staff_name", json!({"input": {"name": "Ann"}})).await?.ok();
     member.graphql("mark_chat_read", json!({"input": {"chatId": waiting}})).await?.ok();
     Ok(World::from([
-        ("account", members.text("/members/0/accountId")),
+        ("account", colleague),
+        ("export", export.text("/requestAccess/export/id")),
+        ("identifier", shown.text("/subject/identifiers/0/id")),
+        ("merge", merged.text("/mergeSubjects/merge/id")),
+        ("note", noted.text("/addNote/note/id")),
+        ("visitor", known.id.clone()),
         ("cannedReply", canned.text("/createCannedReply/cannedReply/id")),
         ("delivery", deliveries.text("/deliveries/nodes/0/id")),
         ("escalation", escalations.text("/escalations/nodes/0/id")),
@@ -94,7 +110,13 @@ fn kinds(place: &IdPlace) -> Vec<&'static str> {
         (_, "apiKeyId") => vec!["apiKey"],
         (_, "embeddingChangeId") => vec!["embeddingChange"],
         (_, "jobId") => vec!["job"],
-        (_, "subjectId") => vec!["subject"],
+        ("subject", "id") | (_, "subjectId" | "absorbedSubjectId" | "intoSubjectId") => vec!["subject"],
+        ("dataExport", "id") | (_, "exportId") => vec!["export"],
+        (_, "identifierId") => vec!["identifier"],
+        (_, "mergeId") => vec!["merge"],
+        (_, "messageId") => vec!["message"],
+        (_, "noteId") => vec!["note"],
+        (_, "visitorId") => vec!["visitor"],
         (_, "uploadId") => vec!["upload"],
         (_, "workspaceId") => vec!["workspace"],
         _ => panic!("what does {}({}) name? Add it to the isolation test", place.field, place.argument),

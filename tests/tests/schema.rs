@@ -10,7 +10,8 @@ use serde_json::json;
 /// What anybody may ask for without signing in.
 const PUBLIC: &[&str] = &["signIn", "refreshSession", "startVisitorSession"];
 
-/// What a visitor may ask for; everything else is refused. They erase themselves and nobody else: see `erasure`.
+/// What a visitor may ask for; everything else is refused. They erase
+/// themselves and nobody else, see `erasure`, and so with their other rights, see `rights`.
 const FOR_VISITORS: &[&str] = &[
     "viewer",
     "node",
@@ -28,6 +29,11 @@ const FOR_VISITORS: &[&str] = &[
     "requestPerson",
     "chatEvents",
     "correctText",
+    "dataExport",
+    "createExportLink",
+    "rectifyIdentifier",
+    "removeIdentifier",
+    "rectifyMessage",
 ];
 
 #[test]

@@ -126,7 +126,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`.
     pub(crate) async fn read_instance(&self) -> Result<InstanceTx> {
-        self.begin(Mode::Read).await
+        self.begin(Mode::ReadForRights).await
     }
 
     /// Writes the tables that belong to no workspace.

@@ -48,13 +48,17 @@ const ALONE: [&str; 7] = [
 ];
 
 /// What a root field costs beyond its selections, in points of the rate limit.
-const COSTS: [(&str, u32); 8] = [
+const COSTS: [(&str, u32); 12] = [
     ("askQuestion", 50),
     ("requestPerson", 50),
     ("correctText", 50),
     ("searchKnowledge", 20),
     ("signIn", 100),
     ("auditVerdict", 200),
+    ("subject", 30),
+    ("subjectOfVisitor", 30),
+    ("subjectOfMember", 30),
+    ("subjectsByIdentifier", 60),
     ("requestAccess", 100),
     ("requestPortability", 100),
 ];

@@ -50,7 +50,7 @@ pub struct Query(
     plugins::PluginQuery,
     LibraryQuery,
     PeopleQuery,
-    PrivacyQuery,
+    DataSubjectQuery,
     RecordQuery,
 );
 
@@ -71,7 +71,7 @@ pub struct PeopleQuery(
 
 /// What is held about whom, and people's rights over it.
 #[derive(MergedObject, Default)]
-pub struct PrivacyQuery(privacy::PrivacyQuery, subjects::SubjectQuery, rights::RightsQuery);
+pub struct DataSubjectQuery(privacy::PrivacyQuery, subjects::SubjectQuery, rights::RightsQuery);
 
 /// What is on record: the audit log, the jobs, and what models used.
 #[derive(MergedObject, Default)]
@@ -85,7 +85,7 @@ pub struct Mutation(
     plugins::PluginMutation,
     LibraryMutation,
     PeopleMutation,
-    PrivacyMutation,
+    DataSubjectMutation,
     jobs::JobMutation,
     models::ModelMutation,
 );
@@ -107,7 +107,7 @@ pub struct PeopleMutation(
 
 /// What people can have done about what is held about them.
 #[derive(MergedObject, Default)]
-pub struct PrivacyMutation(privacy::PrivacyMutation, subjects::SubjectMutation, rights::RightsMutation);
+pub struct DataSubjectMutation(privacy::PrivacyMutation, subjects::SubjectMutation, rights::RightsMutation);
 
 /// What can be listened to. Nothing is started by listening, and every stream resumes behind the last event seen; but for
 /// `correctText`, which is kept nowhere and so begins and ends with who listens.

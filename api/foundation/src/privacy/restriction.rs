@@ -92,10 +92,10 @@ pub async fn restrict(scope: &Scope, privacy: &Privacy, subject: SubjectId, grou
     }
     let now = privacy.store.now();
     set(&tx, &all, Some(now)).await?;
-    let row = table::ActiveModel {
+    let rows = all.iter().map(|one| table::ActiveModel {
         workspace_id: Set(scope.workspace()),
         id: Set(RestrictionId::new(privacy.store.clock())),
-        subject_id: Set(main.id),
+        subject_id: Set(*one),
         ground: Set(ground.name().to_owned()),
         restricted_at: Set(now),
         restricted_by: Set(scope.actor().id()),
@@ -104,8 +104,8 @@ pub async fn restrict(scope: &Scope, privacy: &Privacy, subject: SubjectId, grou
         notice_means: Set(None),
         lifted_at: Set(None),
         lifted_by: Set(None),
-    };
-    table::Entity::insert(row).exec_without_returning(tx.db()).await?;
+    });
+    table::Entity::insert_many(rows).exec_without_returning(tx.db()).await?;
     let made = standing(&tx, main.id).await?.ok_or_else(|| Error::not_found("restriction"))?;
     let event = Event::new("subject.restricted").target("restriction", made.id.0).subject(main.id);
     audit::append(scope, &tx, event.detail("ground", ground.name())).await?;
@@ -130,7 +130,8 @@ pub async fn record_notice(
     if at > privacy.store.now() || at < restriction.restricted_at {
         return Err(Error::invalid("noticedAt", "The notice lies between the restriction and now."));
     }
-    update(&tx, restriction.id, |q| {
+    let all = merges::group(&tx, restriction.subject).await?;
+    update(&tx, &all, |q| {
         q.col_expr(table::Column::NoticedAt, Expr::value(at))
             .col_expr(table::Column::NoticedBy, Expr::value(scope.actor().id()))
             .col_expr(table::Column::NoticeMeans, Expr::value(means.name()))
@@ -162,7 +163,7 @@ pub async fn lift(scope: &Scope, privacy: &Privacy, subject: SubjectId) -> Resul
     let all = merges::group(&tx, restriction.subject).await?;
     set(&tx, &all, None).await?;
     let now = privacy.store.now();
-    update(&tx, restriction.id, |q| {
+    update(&tx, &all, |q| {
         q.col_expr(table::Column::LiftedAt, Expr::value(now))
             .col_expr(table::Column::LiftedBy, Expr::value(scope.actor().id()))
     })
@@ -178,12 +179,13 @@ pub async fn lift(scope: &Scope, privacy: &Privacy, subject: SubjectId) -> Resul
     Ok(Restriction { lifted_at: Some(now), ..restriction })
 }
 
-/// The restriction that stands for a person, or for who is one with them.
+/// The restriction that stands for a person and all who are one with them. Each of them has a row, so that what the database
+/// guards by can be told from the rows alone.
 pub(crate) async fn standing(tx: &WorkspaceTx, subject: SubjectId) -> Result<Option<Restriction>> {
-    let all = merges::group(tx, subject).await?;
+    let main = merges::group(tx, subject).await?[0];
     let row = table::Entity::find()
         .filter(table::Column::WorkspaceId.eq(tx.workspace()))
-        .filter(table::Column::SubjectId.is_in(all))
+        .filter(table::Column::SubjectId.eq(main))
         .filter(table::Column::LiftedAt.is_null())
         .one(tx.db())
         .await?;
@@ -222,14 +224,16 @@ async fn set(tx: &WorkspaceTx, all: &[SubjectId], restricted_at: Option<Timestam
     Ok(())
 }
 
+/// Changes what stands for these persons.
 async fn update(
     tx: &WorkspaceTx,
-    id: RestrictionId,
+    all: &[SubjectId],
     with: impl FnOnce(sea_orm::UpdateMany<table::Entity>) -> sea_orm::UpdateMany<table::Entity>,
 ) -> Result<()> {
     with(table::Entity::update_many())
         .filter(table::Column::WorkspaceId.eq(tx.workspace()))
-        .filter(table::Column::Id.eq(id))
+        .filter(table::Column::SubjectId.is_in(all.iter().copied()))
+        .filter(table::Column::LiftedAt.is_null())
         .exec(tx.db())
         .await?;
     Ok(())

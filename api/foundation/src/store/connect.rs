@@ -28,9 +28,6 @@ pub struct StoreSettings {
     pub max_connections: u32,
 }
 
-/// Connections that see restricted data, on SQLite.
-const RIGHTS_CONNECTIONS: u32 = 2;
-
 /// Connections for the key store on Postgres, one of which listens.
 const KEY_CONNECTIONS: u32 = 4;
 
@@ -76,7 +73,7 @@ async fn connect_sqlite(settings: &StoreSettings) -> Result<Connected> {
     let writer = pool(1).connect_with(data.clone()).await.map_err(unreachable_database)?;
     let relaxed = data.clone().synchronous(SqliteSynchronous::Normal);
     let relaxed = pool(1).connect_with(relaxed).await.map_err(unreachable_database)?;
-    let rights_reader = pool(RIGHTS_CONNECTIONS).connect_lazy_with(data.clone());
+    let rights_reader = pool(settings.max_connections).connect_lazy_with(data.clone());
     let reader = pool(settings.max_connections).after_connect(|connection, _| Box::pin(hide_restricted(connection)));
     let reader = reader.connect_with(data).await.map_err(unreachable_database)?;
     let keys = pool(1).connect_with(keys).await.map_err(unreachable_database)?;
@@ -157,14 +154,18 @@ async fn connect_postgres(settings: &StoreSettings) -> Result<Connected> {
 }
 
 /// sqlx 0.9 can give a connection back inside an open transaction when a future is dropped in `begin()`
-/// (transact-rs/sqlx#4393), so each connection is rolled back and reset on its way into the pool.
+/// (transact-rs/sqlx#4393), so each connection is rolled back and reset on its way into the pool. The product's own connections
+/// see restricted data until a reading transaction says that it must not; whoever else uses the role sees none.
 async fn postgres_pool(options: &PgConnectOptions, connections: u32) -> Result<PgPool> {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute("SET app.sees_restricted = 'yes'").await.map(drop) })
+        })
         .after_release(|connection, _| {
             Box::pin(async move {
-                connection.execute("ROLLBACK; RESET ALL").await?;
+                connection.execute("ROLLBACK; RESET ALL; SET app.sees_restricted = 'yes'").await?;
                 Ok(true)
             })
         })
