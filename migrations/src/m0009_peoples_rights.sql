@@ -1,7 +1,7 @@
 -- People's rights: what a person is known by, who is the same person, copies made for them, restrictions, and who got their data.
 
 ALTER TABLE subjects ADD COLUMN restricted_at bigint;
-CREATE INDEX subjects_restricted ON subjects (id) WHERE restricted_at IS NOT NULL;
+CREATE INDEX subjects_restricted ON subjects (workspace_id, id) WHERE restricted_at IS NOT NULL;
 
 CREATE TABLE subject_identifiers (
     workspace_id uuid NOT NULL REFERENCES workspaces (id),
