@@ -5,7 +5,7 @@ use sea_orm_migration::{
     sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr},
 };
 
-use crate::{dialect, isolation};
+use crate::{dialect, isolation, restriction};
 
 const FIRST_TABLES: &str = include_str!("m0001_first_tables.sql");
 const LOST_CLAIMS: &str = include_str!("m0002_lost_claims.sql");
@@ -15,6 +15,7 @@ const EMBEDDING_CHANGES: &str = include_str!("m0005_embedding_changes.sql");
 const SOURCE_CARE: &str = include_str!("m0006_source_care.sql");
 const ESCALATIONS: &str = include_str!("m0007_escalations.sql");
 const MODELS: &str = include_str!("m0008_models.sql");
+const PEOPLES_RIGHTS: &str = include_str!("m0009_peoples_rights.sql");
 const BACKUPS: &str = include_str!("m0011_backups.sql");
 const ACCOUNTS: &str = include_str!("m0012_accounts.sql");
 const PROCESSING_GROUNDS: &str = include_str!("m0013_processing_grounds.sql");
@@ -30,6 +31,7 @@ const DATA: &[(&str, &str)] = &[
     ("m0006_source_care", SOURCE_CARE),
     ("m0007_escalations", ESCALATIONS),
     ("m0008_models", MODELS),
+    ("m0009_peoples_rights", PEOPLES_RIGHTS),
     ("m0011_backups", BACKUPS),
     ("m0012_accounts", ACCOUNTS),
     ("m0013_processing_grounds", PROCESSING_GROUNDS),
@@ -95,6 +97,7 @@ impl MigratorTrait for Keys {
 /// What the database answers.
 pub async fn migrate_data(db: &DatabaseConnection, application_role: Option<&str>) -> Result<(), DbErr> {
     Data::up(db, None).await?;
+    restriction::guard(db).await?;
     if let Some(role) = application_role {
         let scripts = DATA.iter().flat_map(|(_, sql)| dialect::tables(sql));
         for statement in scripts.flat_map(|table| isolation::grant(table, role)) {

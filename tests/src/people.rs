@@ -128,6 +128,14 @@ impl Member {
         Ok(Visitor::of(&self.client, session.get("/createVisitorToken/visitorSession")))
     }
 
+    /// Lets a visitor in, and says what they are known by: `externalId`, `email`, `phone`; or who they were: `visitorToken`.
+    pub async fn visitor_known_as(&self, assistant: &str, identity: Value) -> Result<Visitor> {
+        let mut input = identity;
+        input["assistantId"] = json!(assistant);
+        let session = self.graphql("create_visitor_token", json!({"input": input})).await?.ok();
+        Ok(Visitor::of(&self.client, session.get("/createVisitorToken/visitorSession")))
+    }
+
     /// Uploads a file in the three steps of a staged upload, and answers the document, still to be read.
     pub async fn upload(&self, file_name: &str, media_type: &str, bytes: &[u8]) -> Result<String> {
         let document = self.upload_in_place_of(None, file_name, media_type, bytes).await?;

@@ -74,6 +74,7 @@ impl Recorder {
     pub fn told(&self) -> Vec<String> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let short = |one: &Value| match one["kind"].as_str() {
+            Some("RECTIFIED") => format!("RECTIFIED {} {}", text(&one["line"]["speaker"]), text(&one["line"]["text"])),
             Some("SAID") => format!("SAID {} {}", text(&one["line"]["speaker"]), text(&one["line"]["text"])),
             Some("CHANGED") => format!("CHANGED {}", text(&one["state"])),
             _ => text(&one["kind"]),
@@ -150,6 +151,7 @@ fn remembered(delivery: &Delivery) -> Value {
             "conversation": opened.conversation.iter().map(line).collect::<Vec<_>>(),
         }),
         Notice::Said(said) => json!({"kind": "SAID", "line": line(said)}),
+        Notice::Rectified(said) => json!({"kind": "RECTIFIED", "line": line(said)}),
         Notice::Changed { state, by } => {
             json!({"kind": "CHANGED", "state": format!("{state:?}"), "by": by})
         }

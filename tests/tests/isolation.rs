@@ -59,6 +59,15 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
     let visitor_key = member.graphql("add_visitor_signing_key", json!({"input": {"name": "the site"}})).await?.ok();
     let input = json!({"email": "guest@example.org", "role": "AGENT"});
     let invited = member.graphql("invite_member", json!({"input": input})).await?.ok();
+    let identity = json!({"externalId": "4711", "email": "ana@example.org"});
+    let known = member.visitor_known_as(&assistant, identity).await?;
+    let shown = member.graphql("subject", json!({"id": known.subject})).await?.ok();
+    let absorbed = member.visitor(&assistant).await?;
+    let input = json!({"absorbedSubjectId": absorbed.subject, "intoSubjectId": known.subject});
+    let merged = member.graphql("merge_subjects", json!({"input": input})).await?.ok();
+    let input = json!({"subjectId": known.subject, "idempotencyKey": "1"});
+    let export = member.graphql("request_access", json!({"input": input})).await?.ok();
+    let noted = member.graphql("add_note", json!({"input": {"chatId": waiting, "text": "Or write."}})).await?.ok();
     let input = json!({"title": "Hello", "text": "Good morning!"});
     let canned = member.graphql("create_canned_reply", json!({"input": input})).await?.ok();
     member.graphql("set_staff_name", json!({"input": {"name": "Ann"}})).await?.ok();
@@ -70,6 +79,11 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
         ("visitorSigningKey", visitor_key.text("/addVisitorSigningKey/visitorSigningKey/id")),
         ("invitation", invited.text("/inviteMember/invitation/id")),
         ("session", sessions.text("/sessions/0/id")),
+        ("export", export.text("/requestAccess/export/id")),
+        ("identifier", shown.text("/subject/identifiers/0/id")),
+        ("merge", merged.text("/mergeSubjects/merge/id")),
+        ("note", noted.text("/addNote/note/id")),
+        ("visitor", known.id.clone()),
         ("cannedReply", canned.text("/createCannedReply/cannedReply/id")),
         ("delivery", deliveries.text("/deliveries/nodes/0/id")),
         ("escalation", escalations.text("/escalations/nodes/0/id")),
@@ -111,7 +125,13 @@ fn kinds(place: &IdPlace) -> Vec<&'static str> {
         (_, "embeddingChangeId") => vec!["embeddingChange"],
         (_, "jobId") => vec!["job"],
         (_, "holdId") => vec!["hold"],
-        (_, "subjectId") => vec!["subject"],
+        ("subject", "id") | (_, "subjectId" | "absorbedSubjectId" | "intoSubjectId") => vec!["subject"],
+        ("dataExport", "id") | (_, "exportId") => vec!["export"],
+        (_, "identifierId") => vec!["identifier"],
+        (_, "mergeId") => vec!["merge"],
+        (_, "messageId") => vec!["message"],
+        (_, "noteId") => vec!["note"],
+        (_, "visitorId") => vec!["visitor"],
         (_, "uploadId") => vec!["upload"],
         // Both are the same owner's here; `access::sessions` tries it with somebody who is a member of one alone.
         ("switchWorkspace", "workspaceId") => vec![],

@@ -24,6 +24,7 @@ mod models;
 mod outage;
 mod plugins;
 mod reranking;
+mod rights;
 mod s3;
 mod search;
 mod sensitive;

@@ -22,7 +22,8 @@ const PUBLIC: &[&str] = &[
     "startVisitorSession",
 ];
 
-/// What a visitor may ask for; everything else is refused. They erase themselves and nobody else: see `erasure`.
+/// What a visitor may ask for; everything else is refused. They erase
+/// themselves and nobody else, see `erasure`, and so with their other rights, see `rights`.
 const FOR_VISITORS: &[&str] = &[
     "viewer",
     "node",
@@ -48,6 +49,11 @@ const FOR_VISITORS: &[&str] = &[
     "requestPerson",
     "chatEvents",
     "correctText",
+    "dataExport",
+    "createExportLink",
+    "rectifyIdentifier",
+    "removeIdentifier",
+    "rectifyMessage",
 ];
 
 #[test]

@@ -1,7 +1,7 @@
 //! Chats: a visitor asks, the assistant answers, everyone entitled listens.
 //!
 //! Reading order: [`ask`], [`answer`] (the pipeline), [`citations`], [`events`] (what happened, in order), [`live`] (who
-//! listens), [`sweep`]; [`written`] (messages), [`state`] (who has the chat); [`rehearsal`] answers without a chat.
+//! listens), [`sweep`]; [`written`] (messages), [`rectify`] (what was wrong), [`state`] (who has the chat); [`rehearsal`] answers without a chat.
 //!
 //! All text of a chat is sealed under the visitor's own key, so destroying that key makes every copy unreadable.
 
@@ -14,6 +14,7 @@ mod harmless;
 pub mod live;
 pub mod phrases;
 pub mod prompt;
+pub mod rectify;
 pub mod rehearsal;
 pub mod state;
 pub mod sweep;

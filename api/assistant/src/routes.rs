@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use consigne_foundation::{
     Error, ErrorKind, Result, Scope,
+    id::SubjectId,
     plugins::{Registry, RouteFacts},
     store::Store,
 };
@@ -54,6 +55,8 @@ pub(crate) struct CorrectorRoute {
 pub(crate) struct ChatRoutes {
     routes: Routes,
     scope: Scope,
+    /// Whom the texts are about.
+    about: Option<SubjectId>,
     candidates: Vec<(Arc<dyn ChatModel>, RouteFacts)>,
     served: Mutex<Option<Disclosure>>,
 }
@@ -64,12 +67,12 @@ impl Routes {
         Self { registry, store, breakers: Arc::default() }
     }
 
-    /// The ways to these plugins that the workspace allows, in their order.
+    /// The ways to these plugins that the workspace allows, in their order, for texts about this person.
     ///
     /// # Errors
     /// `Misconfigured` where the workspace uses none of them; `Invalid` for the field `transfers` where it allows none;
     /// else why the first of them cannot be opened.
-    pub(crate) async fn chat(&self, scope: &Scope, plugins: &[String]) -> Result<ChatRoutes> {
+    pub(crate) async fn chat(&self, scope: &Scope, plugins: &[String], about: Option<SubjectId>) -> Result<ChatRoutes> {
         let transfers = self.policy(scope).await?.transfers;
         let (mut candidates, mut failure, mut forbidden) = (Vec::new(), None, false);
         for plugin in plugins {
@@ -88,7 +91,7 @@ impl Routes {
                 }
             });
         }
-        Ok(ChatRoutes { routes: self.clone(), scope: scope.clone(), candidates, served: Mutex::default() })
+        Ok(ChatRoutes { routes: self.clone(), scope: scope.clone(), about, candidates, served: Mutex::default() })
     }
 
     /// The way to the workspace's corrector.
@@ -188,7 +191,7 @@ impl ChatRoutes {
                 failure = failure.or_else(|| Some(down(facts.plugin)));
                 continue;
             }
-            let charge = self.apart(charge(scope.clone(), store.clone(), facts.clone(), most)).await??;
+            let charge = self.apart(charge(scope.clone(), store.clone(), facts.clone(), most, self.about)).await??;
             match call(model.clone()).await {
                 Ok(begun) => {
                     self.routes.note(scope, facts, None);
@@ -239,8 +242,14 @@ impl ChatRoutes {
     }
 }
 
-async fn charge(scope: Scope, store: Store, facts: RouteFacts, most: Tokens) -> Result<Charge> {
-    usage::charge(&scope, &store, Kind::Answer, &facts, most, None).await
+async fn charge(
+    scope: Scope,
+    store: Store,
+    facts: RouteFacts,
+    most: Tokens,
+    about: Option<SubjectId>,
+) -> Result<Charge> {
+    usage::charge(&scope, &store, Kind::Answer(about), &facts, most, None).await
 }
 
 /// An answer is not lost because its numbers could not be written; the charge stays then.

@@ -11,7 +11,9 @@
 use consigne_foundation::{
     Error, ErrorKind, Permission, Result, Scope, Timestamp,
     audit::{self, Event},
+    id::SubjectId,
     plugins::RouteFacts,
+    privacy::recipients::{self, Why},
     store::{Store, WorkspaceTx},
 };
 use consigne_sdk::ProcessorRole;
@@ -32,8 +34,8 @@ const WARN_AT: i128 = 80;
 /// What a call was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// An answer, or work on its question.
-    Answer,
+    /// An answer, or work on its question, for this person.
+    Answer(Option<SubjectId>),
     /// A correction, or its reasons.
     Correction,
 }
@@ -42,7 +44,7 @@ impl Kind {
     /// The name in the database.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Answer => "ANSWER",
+            Self::Answer(_) => "ANSWER",
             Self::Correction => "CORRECTION",
         }
     }
@@ -103,11 +105,11 @@ pub struct Standing {
     pub stopped_at: Option<Timestamp>,
 }
 
-/// Charges a call that may use so many tokens, and writes `event`, if any, in the same transaction. What runs inside this
-/// installation costs no budget.
+/// Charges a call that may use so many tokens, and writes `event`, if any, in the same transaction, and who is about to get
+/// data about whom. What runs inside this installation costs no budget.
 ///
 /// # Errors
-/// `LimitExceeded` where the budget does not cover it.
+/// `LimitExceeded` where the budget does not cover it; `Restricted`.
 pub async fn charge(
     scope: &Scope,
     store: &Store,
@@ -136,6 +138,15 @@ pub async fn charge(
     }
     add(&tx, &charge, 1, charge.charged, charge.micros()).await?;
     warn(scope, &tx, &policy, charge.month, now).await?;
+    match kind {
+        Kind::Answer(Some(subject)) => {
+            recipients::record(&tx, subject, facts.plugin, &facts.processing, Why::Answering).await?;
+        }
+        Kind::Answer(None) => {}
+        Kind::Correction => {
+            recipients::record_own(scope, &tx, facts.plugin, &facts.processing, Why::Correction).await?;
+        }
+    }
     if let Some(event) = event {
         audit::append(scope, &tx, event).await?;
     }

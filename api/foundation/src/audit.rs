@@ -284,6 +284,11 @@ async fn details_between(tx: &WorkspaceTx, first: i64, last: i64) -> Result<Hash
     Ok(rows.into_iter().map(|row| (row.seq, row)).collect())
 }
 
+/// Details of an entry as they stand under their seal, read.
+pub(crate) fn read_details(opened: &[u8]) -> Result<Value> {
+    details::read(opened)
+}
+
 /// Every workspace, for a check of all chains.
 ///
 /// # Errors

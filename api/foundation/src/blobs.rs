@@ -151,6 +151,11 @@ impl Blobs {
         }
     }
 
+    /// Where the object of this name is, or would be.
+    pub fn path(workspace: WorkspaceId, name: Uuid) -> String {
+        place(workspace, name).to_string()
+    }
+
     /// Reads an object as a stream. Its bytes are those that were put as far as the stream goes; only a stream that ends
     /// without an error was the whole object.
     ///

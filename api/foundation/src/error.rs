@@ -22,6 +22,8 @@ pub enum ErrorKind {
     ConfirmationRequired,
     /// The person's data was erased, or is being erased.
     SubjectErased,
+    /// The person's data may be stored, and nothing else, until a restriction is lifted (GDPR art. 18).
+    Restricted,
     /// The assistant is paused or the plugin is off.
     Disabled,
     /// A limit of size, number or depth is passed.
@@ -152,11 +154,21 @@ impl From<DbErr> for Error {
                 Some("5" | "6" | "261" | "517" | "40001" | "40P01") => {
                     Self::new(ErrorKind::Unavailable, "The database is busy.")
                 }
+                // What the database's own guard of restricted data says: its only triggers on SQLite, its own code on Postgres.
+                Some("1811" | "CN018") => restricted(),
                 Some(code) => Self::internal(format!("The database refused a statement (code {code}).")),
                 None => Self::internal(format!("The database failed ({}).", class_of(&error))),
             },
         }
     }
+}
+
+/// The one answer to whatever would process restricted data.
+pub(crate) fn restricted() -> Error {
+    Error::new(
+        ErrorKind::Restricted,
+        "The processing of this person's data is restricted: it is stored, and nothing else, until the restriction is lifted.",
+    )
 }
 
 fn code_of(error: &DbErr) -> Option<String> {

@@ -185,6 +185,14 @@ ids! {
     DrillId "drl";
     /// What keeps something from being erased.
     HoldId "hld";
+    /// Something that a person is known by: an address, a number.
+    IdentifierId "idn";
+    /// A record that two persons are one.
+    MergeId "mrg";
+    /// A copy of what is held about a person, made for them.
+    DataExportId "exp";
+    /// A restriction of the processing of a person's data.
+    RestrictionId "rst";
     /// A job.
     JobId "job";
 }

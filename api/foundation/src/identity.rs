@@ -19,7 +19,7 @@ pub mod address_change;
 pub mod api_keys;
 pub mod authenticate;
 pub mod closing;
-mod email;
+pub(crate) mod email;
 pub mod invitations;
 mod ip_tags;
 pub mod known_visitors;

@@ -3,8 +3,10 @@
 //! The engine knows [`DataHolder`]s, never chats: a feature crate owns tables, so it holds personal data, so it answers
 //! here. No method has a default body; the compiler lists who has to answer when a right is added.
 //!
-//! Reading order: [`subjects`], [`holder`], [`erasure`] (GDPR art. 17), [`ledger`], [`second_reader`], [`holds`], [`certificate`],
-//! [`finality`]; [`retention`] (art. 5(1)(e)).
+//! Reading order: [`subjects`], [`identifiers`] (what people are known by), [`merges`] (who is one), [`register`], [`holder`],
+//! [`holding`] (what tables have about somebody), [`persons`]; then the rights: [`exports`] (GDPR art. 15 and 20),
+//! [`restriction`] (art. 18) with [`recipients`] (who got data), [`erasure`] (art. 17), [`ledger`], [`second_reader`], [`holds`],
+//! [`certificate`], [`finality`]; [`retention`] (art. 5(1)(e)).
 //!
 //! Invariants, as absences:
 //! - Nothing reports done what it did not count: a step whose store is down stays PENDING.
@@ -13,12 +15,22 @@
 
 pub mod certificate;
 pub mod erasure;
+pub mod exports;
 pub mod finality;
 pub mod holder;
+pub mod holding;
 pub mod holds;
+pub mod identifiers;
 pub mod identity_holder;
 pub mod ledger;
+pub mod member_holder;
+pub mod merges;
+pub mod persons;
+pub mod recipients;
+pub mod register;
+pub mod restriction;
 pub mod retention;
+pub mod rights_holder;
 pub mod second_reader;
 pub mod subjects;
 
@@ -26,9 +38,12 @@ use std::sync::Arc;
 
 pub use self::{
     erasure::{EraseHandler, Erasure, ErasureState, ErasureStep, LedgerReplay, StepState, replay},
+    exports::{ExportHandler, ExportSweep},
     finality::FinalCertificates,
     holder::DataHolder,
     identity_holder::IdentityHolder,
+    member_holder::MemberHolder,
+    rights_holder::RightsHolder,
     second_reader::OtherRole,
 };
 use crate::{backups::Backups, blobs::Blobs, store::Store};

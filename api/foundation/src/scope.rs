@@ -44,13 +44,17 @@ pub enum Permission {
     PrivacyRead,
     /// Erase a person.
     PrivacyErase,
+    /// Find a person, and see what they are known by and what is held about them.
+    SubjectsRead,
+    /// Serve people's rights: access, portability, rectification, restriction; merge and split persons.
+    RightsServe,
     /// See dead jobs and retry them.
     JobsWrite,
 }
 
 impl Permission {
     /// All permissions.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::WorkspaceRead,
         Self::WorkspaceWrite,
         Self::KnowledgeRead,
@@ -65,6 +69,8 @@ impl Permission {
         Self::AuditRead,
         Self::PrivacyRead,
         Self::PrivacyErase,
+        Self::SubjectsRead,
+        Self::RightsServe,
         Self::JobsWrite,
     ];
 

@@ -52,6 +52,8 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     reader: DatabaseConnection,
+    /// Sees restricted data too; the same as the reader on Postgres, where a transaction says so itself.
+    rights_reader: DatabaseConnection,
     writer: DatabaseConnection,
     relaxed_writer: DatabaseConnection,
     /// SQLite's write-ahead log.
@@ -76,6 +78,7 @@ impl Store {
         }
         Ok(Self(Arc::new(Inner {
             reader: connected.reader,
+            rights_reader: connected.rights_reader,
             writer: connected.writer,
             relaxed_writer: connected.relaxed_writer,
             log: connected.log,
@@ -86,7 +89,8 @@ impl Store {
         })))
     }
 
-    /// Reads in one workspace: one consistent view.
+    /// Reads in one workspace: one consistent view, in which the database shows nothing of people whose data is restricted
+    /// (GDPR art. 18).
     ///
     /// # Errors
     /// `Unavailable`.
@@ -94,7 +98,16 @@ impl Store {
         self.begin_in(scope.workspace(), Mode::Read).await
     }
 
-    /// Writes in one workspace. On SQLite writers wait for each other here, never inside.
+    /// As [`Store::read`], and sees restricted data too: for serving a person's rights, and for nothing else.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn read_for_rights(&self, scope: &Scope) -> Result<WorkspaceTx> {
+        self.begin_in(scope.workspace(), Mode::ReadForRights).await
+    }
+
+    /// Writes in one workspace. It sees restricted data, and the database refuses whatever it would write about such
+    /// people. On SQLite writers wait for each other here, never inside.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -126,7 +139,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`.
     pub(crate) async fn read_instance(&self) -> Result<InstanceTx> {
-        self.begin(Mode::Read).await
+        self.begin(Mode::ReadForRights).await
     }
 
     /// Writes the tables that belong to no workspace.
@@ -153,15 +166,16 @@ impl Store {
     async fn begin(&self, mode: Mode) -> Result<InstanceTx> {
         let (db, access, lock) = match mode {
             Mode::Read => (&self.0.reader, AccessMode::ReadOnly, SqliteTransactionMode::Deferred),
+            Mode::ReadForRights => (&self.0.rights_reader, AccessMode::ReadOnly, SqliteTransactionMode::Deferred),
             Mode::Write => (&self.0.writer, AccessMode::ReadWrite, SqliteTransactionMode::Immediate),
             Mode::WriteRelaxed | Mode::WriteTellingEarly => {
                 (&self.0.relaxed_writer, AccessMode::ReadWrite, SqliteTransactionMode::Immediate)
             }
         };
         let is_postgres = db.get_database_backend() == DbBackend::Postgres;
-        let turn = if mode == Mode::Read || is_postgres { None } else { Some(self.wait_to_write().await?) };
+        let turn = if mode.is_read() || is_postgres { None } else { Some(self.wait_to_write().await?) };
         // A reader sees one moment; a writer sees what others committed while it waited for a row.
-        let isolation_level = (mode == Mode::Read).then_some(IsolationLevel::RepeatableRead);
+        let isolation_level = mode.is_read().then_some(IsolationLevel::RepeatableRead);
         let options = match db.get_database_backend() {
             DbBackend::Postgres => {
                 TransactionOptions { access_mode: Some(access), isolation_level, ..Default::default() }
@@ -173,7 +187,8 @@ impl Store {
             tx.execute_unprepared("SET LOCAL synchronous_commit TO OFF").await?;
         }
         let log = self.0.log.clone().filter(|_| mode == Mode::WriteTellingEarly);
-        Ok(InstanceTx { tx, turn, store: self.clone(), said: Mutex::default(), log })
+        let sees_restricted = mode != Mode::Read;
+        Ok(InstanceTx { tx, turn, store: self.clone(), said: Mutex::default(), log, sees_restricted })
     }
 
     async fn wait_to_write(&self) -> Result<OwnedSemaphorePermit> {
@@ -241,6 +256,7 @@ impl Store {
     /// `Unavailable`.
     pub async fn close(&self) -> Result<()> {
         self.0.reader.close_by_ref().await?;
+        self.0.rights_reader.close_by_ref().await?;
         self.0.writer.close_by_ref().await?;
         self.0.relaxed_writer.close_by_ref().await?;
         self.0.vault.close().await
@@ -251,9 +267,16 @@ impl Store {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     Read,
+    ReadForRights,
     Write,
     WriteRelaxed,
     WriteTellingEarly,
+}
+
+impl Mode {
+    fn is_read(self) -> bool {
+        matches!(self, Self::Read | Self::ReadForRights)
+    }
 }
 
 /// A transaction over the tables of no workspace. Dropped without a commit it rolls back.
@@ -265,6 +288,8 @@ pub struct InstanceTx {
     said: Mutex<Vec<Notice>>,
     /// The write-ahead log that has to be on disk before a commit answers, where the commit itself does not see to it.
     log: Option<PathBuf>,
+    /// Whether restricted data can be seen.
+    sees_restricted: bool,
 }
 
 impl InstanceTx {
@@ -317,8 +342,8 @@ impl InstanceTx {
         if self.tx.get_database_backend() == DbBackend::Postgres {
             let name_workspace = Statement::from_sql_and_values(
                 DbBackend::Postgres,
-                "SELECT set_config('app.workspace_id', $1, true)",
-                [workspace.0.to_string().into()],
+                "SELECT set_config('app.workspace_id', $1, true), set_config('app.sees_restricted', $2, true)",
+                [workspace.0.to_string().into(), if self.sees_restricted { "yes" } else { "no" }.into()],
             );
             self.tx.query_one_raw(name_workspace).await?;
         }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use consigne_assistant::{
     corrections::Corrections,
     escalations::inbound::InboundPost,
-    holder::{ChatHolder, EscalationHolder, VectorHolder},
+    holder::{ChatHolder, EscalationHolder, StaffHolder, VectorHolder},
     knowledge::{Knowledge, KnowledgeLimits, Sandbox, sandbox::SandboxOptions},
     routes::Routes as ModelRoutes,
 };
@@ -23,7 +23,7 @@ use consigne_foundation::{
     jobs::Runner,
     plugins::Registry,
     privacy::{
-        DataHolder, IdentityHolder, OtherRole, Privacy,
+        DataHolder, IdentityHolder, MemberHolder, OtherRole, Privacy, RightsHolder,
         retention::{self, Retention, Visitors},
     },
     store::{Store, StoreSettings, connect},
@@ -46,7 +46,7 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(5);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Root mutation fields that stand alone in their request: what is worth guessing at, or cannot be undone.
-const ALONE: [&str; 18] = [
+const ALONE: [&str; 20] = [
     "signIn",
     "completeSignIn",
     "refreshSession",
@@ -55,6 +55,8 @@ const ALONE: [&str; 18] = [
     "startVisitorSession",
     "createVisitorToken",
     "eraseSubject",
+    "requestAccess",
+    "requestPortability",
     "signUp",
     "verifyEmail",
     "requestPasswordReset",
@@ -68,7 +70,7 @@ const ALONE: [&str; 18] = [
 ];
 
 /// What a root field costs beyond its selections, in points of the rate limit.
-const COSTS: [(&str, u32); 15] = [
+const COSTS: [(&str, u32); 21] = [
     ("askQuestion", 50),
     ("requestPerson", 50),
     ("correctText", 50),
@@ -84,6 +86,12 @@ const COSTS: [(&str, u32); 15] = [
     ("closeAccount", 100),
     ("confirmSecondFactor", 100),
     ("auditVerdict", 200),
+    ("subject", 30),
+    ("subjectOfVisitor", 30),
+    ("subjectOfMember", 30),
+    ("subjectsByIdentifier", 60),
+    ("requestAccess", 100),
+    ("requestPortability", 100),
 ];
 
 /// Bounded lists, and how many items they usually answer with. A chat shows up to twenty answers, and most have a few.
@@ -373,8 +381,11 @@ fn services(
     let holders: Vec<Arc<dyn DataHolder>> = vec![
         Arc::new(EscalationHolder(store.clone())),
         Arc::new(ChatHolder(store.clone())),
+        Arc::new(StaffHolder(store.clone())),
         Arc::new(VectorHolder(knowledge.clone())),
         Arc::new(IdentityHolder(store.clone())),
+        Arc::new(MemberHolder(store.clone())),
+        Arc::new(RightsHolder { store: store.clone(), blobs: blobs.clone() }),
     ];
     let privacy = Privacy::new(store.clone(), blobs, holders).with_backups(backups.clone());
     let mut classes = retention::foundation_classes();

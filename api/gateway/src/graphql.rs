@@ -36,10 +36,12 @@ pub mod plugins;
 pub mod privacy;
 pub mod request;
 pub mod retention;
+pub mod rights;
 pub mod scalars;
 pub mod second_factor;
 pub mod sessions;
 pub mod sources;
+pub mod subjects;
 pub mod visitor_keys;
 pub mod workspaces;
 
@@ -56,7 +58,7 @@ pub struct Query(
     plugins::PluginQuery,
     LibraryQuery,
     PeopleQuery,
-    RightsQuery,
+    PeoplesRightsQuery,
     RecordQuery,
 );
 
@@ -86,9 +88,15 @@ pub struct PeopleQuery(
     members::MemberQuery,
 );
 
-/// People's rights, what holds them up, and how long what is kept.
+/// What is held about whom, people's rights over it, what holds them up, and how long what is kept.
 #[derive(MergedObject, Default)]
-pub struct RightsQuery(privacy::PrivacyQuery, holds::HoldQuery, retention::RetentionQuery);
+pub struct PeoplesRightsQuery(
+    privacy::PrivacyQuery,
+    subjects::SubjectQuery,
+    rights::RightsQuery,
+    holds::HoldQuery,
+    retention::RetentionQuery,
+);
 
 /// What is on record: the audit log, the jobs, what models used, and backups.
 #[derive(MergedObject, Default)]
@@ -102,7 +110,7 @@ pub struct Mutation(
     plugins::PluginMutation,
     LibraryMutation,
     PeopleMutation,
-    RightsMutation,
+    PeoplesRightsMutation,
     jobs::JobMutation,
     models::ModelMutation,
 );
@@ -120,7 +128,13 @@ pub struct AccessMutation(
 
 /// Serving people's rights, and what is beside them.
 #[derive(MergedObject, Default)]
-pub struct RightsMutation(privacy::PrivacyMutation, holds::HoldMutation, retention::RetentionMutation);
+pub struct PeoplesRightsMutation(
+    privacy::PrivacyMutation,
+    subjects::SubjectMutation,
+    rights::RightsMutation,
+    holds::HoldMutation,
+    retention::RetentionMutation,
+);
 
 /// What can be done to knowledge.
 #[derive(MergedObject, Default)]

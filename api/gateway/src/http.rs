@@ -3,7 +3,8 @@
 //! In reading order: [`executor`] what the transports need of the schema's side, [`transport`] the one way every
 //! operation takes, [`answer`] what a client gets back, [`media`] content types; then the transports [`graphql`],
 //! [`sse`] and [`websocket`]; then [`channels`] what comes back
-//! from where staff answers, [`cors`], [`security_headers`], [`tls`], [`health`], [`metrics`] and the [`playground`].
+//! from where staff answers, [`exports`] copies that were made for people, [`cors`], [`security_headers`], [`tls`], [`health`],
+//! [`metrics`] and the [`playground`].
 //!
 //! Nothing is executed over GET. Nothing is parsed as JSON that does not say it is JSON. No cookie is read or set, so
 //! no page can act in a visitor's name. No path, query string, address or body reaches a log or a metric.
@@ -12,6 +13,7 @@ pub mod answer;
 pub mod channels;
 pub mod cors;
 pub mod executor;
+pub mod exports;
 pub mod graphql;
 pub mod health;
 pub mod keys;
@@ -69,6 +71,8 @@ impl Routes {
                     .app_data(web::PayloadConfig::new(channels::LARGEST))
                     .route(web::post().to(channels::post)),
             )
+            .route("/exports/{token}", web::get().to(exports::get))
+            .route("/schemas/portability-1.json", web::get().to(exports::portability_schema))
             .route("/.well-known/jwks.json", web::get().to(keys::jwks));
     }
 }

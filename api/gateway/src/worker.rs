@@ -32,7 +32,7 @@ use consigne_foundation::{
     },
     jobs::{Duty, JobHandler, Runner, RunnerOptions},
     privacy::{
-        EraseHandler, FinalCertificates, LedgerReplay,
+        EraseHandler, ExportHandler, ExportSweep, FinalCertificates, LedgerReplay,
         retention::{RetentionDuty, RetentionMeter},
     },
 };
@@ -62,6 +62,7 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         Arc::new(answers),
         Arc::new(deliveries),
         Arc::new(EraseHandler(services.privacy.clone())),
+        Arc::new(ExportHandler(services.privacy.clone())),
         Arc::new(DeleteHandler(knowledge.clone())),
         Arc::new(PurgeHandler(knowledge.clone())),
         Arc::new(IngestHandler(knowledge.clone())),
@@ -74,6 +75,7 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
     ];
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(LedgerReplay(services.privacy.clone())),
+        Arc::new(ExportSweep(services.privacy.clone())),
         Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
         Arc::new(IndexSweep::new(knowledge.clone())),
         Arc::new(SourceSchedule(knowledge.clone())),

@@ -144,6 +144,10 @@ fn page(words: &Phrases, delivery: &Delivery, is_two_way: bool) -> Page {
     match &delivery.notice {
         Notice::Opened(opened) => of_opened(&mut page, words, opened),
         Notice::Said(line) => page.line(words, line),
+        Notice::Rectified(line) => {
+            page.paragraph(&format!("{}:", words.rectified));
+            page.line(words, line);
+        }
         Notice::Changed { state, by } => {
             page.paragraph(&format!("{}: {}", words.state, words.of_state(*state, by.as_deref())));
         }

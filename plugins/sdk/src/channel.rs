@@ -68,6 +68,9 @@ pub enum Notice {
     Opened(Opened),
     /// Something was said in a chat that people were told of before.
     Said(Line),
+    /// Something that people were told was wrong, and is put right (GDPR art. 16 and 19): who said it and when, and what it
+    /// says now.
+    Rectified(Line),
     /// The state of the escalation changed.
     Changed {
         /// The new state.

@@ -38,6 +38,12 @@ pub(crate) fn message(settings: &Settings, delivery: &Delivery, thread: Option<&
     let (text, blocks) = match &delivery.notice {
         Notice::Opened(opened) => (heading(words, opened), of_opened(settings, words, delivery, opened)),
         Notice::Said(line) => of_line(words, line),
+        Notice::Rectified(line) => {
+            let (text, mut blocks) = of_line(words, line);
+            blocks.insert(0, section(&format!("_{}:_", words.rectified)));
+            blocks.truncate(MOST_BLOCKS);
+            (format!("{}: {text}", words.rectified), blocks)
+        }
         Notice::Changed { state, by } => {
             let state = format!("*{}:* {}", words.state, escaped(&cut(&words.of_state(*state, by.as_deref()), 300)));
             (state.clone(), vec![section(&state)])

@@ -27,6 +27,9 @@ enum Event {
     /// Something was said in a chat of which an escalation was opened.
     #[serde(rename = "chat.message")]
     Said(Said),
+    /// Something that was delivered before was wrong, and is put right: replace it wherever it is kept.
+    #[serde(rename = "chat.message_rectified")]
+    Rectified(Said),
     /// The state of an escalation changed.
     #[serde(rename = "escalation.changed")]
     Changed(Changed),
@@ -57,7 +60,7 @@ struct Opened {
     conversation: Vec<Message>,
 }
 
-/// Something was said.
+/// Something was said, or is put right: then `at` is when it was said, and `text` what it says now.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Said {
@@ -150,6 +153,7 @@ impl Payload {
                 conversation: opened.conversation.into_iter().map(message).collect(),
             }),
             Notice::Said(line) => Event::Said(Said { escalation_id, reply_token, message: message(line) }),
+            Notice::Rectified(line) => Event::Rectified(Said { escalation_id, reply_token, message: message(line) }),
             Notice::Changed { state, by } => {
                 Event::Changed(Changed { escalation_id, reply_token, state: self::state(state), by })
             }

@@ -120,8 +120,8 @@ impl JobHandler for AnswerHandler {
     async fn run(&self, job: &ClaimedJob) -> Result<Outcome> {
         let id = AnswerId(job.target);
         match self.answer(&job.scope, id).await {
-            // The visitor was erased: there is nobody to answer.
-            Err(error) if error.kind() == ErrorKind::SubjectErased => Ok(Outcome::Done),
+            // The visitor was erased, or their data may only be stored: there is nobody to answer.
+            Err(error) if matches!(error.kind(), ErrorKind::SubjectErased | ErrorKind::Restricted) => Ok(Outcome::Done),
             // Another worker has the answer now.
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(Outcome::Done),
             Err(error) if error.kind() == ErrorKind::Disabled => {
@@ -141,7 +141,11 @@ impl JobHandler for AnswerHandler {
             _ => "INTERNAL",
         };
         match self.fail(&job.scope, AnswerId(job.target), code).await {
-            Err(error) if matches!(error.kind(), ErrorKind::SubjectErased | ErrorKind::NotFound) => Ok(()),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::SubjectErased | ErrorKind::Restricted | ErrorKind::NotFound) =>
+            {
+                Ok(())
+            }
             other => other,
         }
     }
@@ -161,7 +165,7 @@ impl AnswerHandler {
             Err(error) => return Err(error),
         };
         let language = language_of(&run.assistant, &run.question);
-        let model = self.routes.chat(scope, &run.assistant.chat_models()).await?;
+        let model = self.routes.chat(scope, &run.assistant.chat_models(), Some(run.row.subject_id)).await?;
         let asked = Asked { question: &run.question, history: &run.history, language };
         let (request, excerpts) = self.prepare(scope, &run.assistant, &model, asked).await?;
         let threshold = request.answer_threshold;

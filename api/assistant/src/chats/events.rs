@@ -32,6 +32,8 @@ pub struct ChatEvent {
 pub enum Happening {
     /// A message was posted.
     MessagePosted(MessageId),
+    /// A message was put right: what it said before is void.
+    MessageRectified(MessageId),
     /// An answer begins, or begins anew: text of an earlier attempt is void.
     AnswerStarted(AnswerId),
     /// More text of an answer.
@@ -54,6 +56,7 @@ impl Happening {
     fn kind(&self) -> &'static str {
         match self {
             Self::MessagePosted(_) => "MESSAGE_POSTED",
+            Self::MessageRectified(_) => "MESSAGE_RECTIFIED",
             Self::AnswerStarted(_) => "ANSWER_STARTED",
             Self::AnswerDelta(..) => DELTA,
             Self::AnswerCompleted(_) => "ANSWER_COMPLETED",
@@ -67,7 +70,7 @@ impl Happening {
 
     fn target(&self) -> Uuid {
         match self {
-            Self::MessagePosted(id) => id.0,
+            Self::MessagePosted(id) | Self::MessageRectified(id) => id.0,
             Self::AnswerStarted(id) | Self::AnswerDelta(id, _) | Self::AnswerCompleted(id) | Self::AnswerFailed(id) => {
                 id.0
             }
@@ -131,6 +134,7 @@ fn open(tx: &WorkspaceTx, key: &Key, row: table::Model) -> Result<ChatEvent> {
     let target = row.target_id.ok_or_else(|| Error::internal("an event without a target"))?;
     let what = match row.kind.as_str() {
         "MESSAGE_POSTED" => Happening::MessagePosted(MessageId(target)),
+        "MESSAGE_RECTIFIED" => Happening::MessageRectified(MessageId(target)),
         "ANSWER_STARTED" => Happening::AnswerStarted(AnswerId(target)),
         DELTA => {
             let sealed = row.payload_sealed.unwrap_or_default();

@@ -58,6 +58,8 @@ pub struct Message {
     pub text: String,
     /// Written at.
     pub created_at: Timestamp,
+    /// Put right at (GDPR art. 16).
+    pub rectified_at: Option<Timestamp>,
 }
 
 /// Messages of a chat, oldest first, behind `after`, at most `limit`.
@@ -151,6 +153,7 @@ pub(crate) async fn post(
         account_id: Set(new.account),
         plugin_id: Set(new.plugin.map(str::to_owned)),
         by_sealed: Set(new.by.map(|by| key.seal_text(&place("by_sealed"), by))),
+        rectified_at: Set(None),
     };
     table::Entity::insert(row).exec_without_returning(tx.db()).await?;
     events::append(tx, key, chat.id, chat.subject_id, &Happening::MessagePosted(id)).await?;
@@ -210,7 +213,8 @@ async fn open(
             let author = Author::parse(&row.author);
             let staff = if author == Author::Staff { Some(seen(&row)?) } else { None };
             let text = key.open_text(&message_place(&row), &row.text_sealed)?;
-            Ok(Message { id: row.id, chat: row.chat_id, author, staff, text, created_at: row.created_at })
+            let (created_at, rectified_at) = (row.created_at, row.rectified_at);
+            Ok(Message { id: row.id, chat: row.chat_id, author, staff, text, created_at, rectified_at })
         })
         .collect()
 }

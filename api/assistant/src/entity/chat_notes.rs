@@ -23,6 +23,7 @@ pub struct Model {
     pub by_sealed: Option<Vec<u8>>,
     pub text_sealed: Vec<u8>,
     pub created_at: Timestamp,
+    pub rectified_at: Option<Timestamp>,
 }
 
 /// Joined by hand.

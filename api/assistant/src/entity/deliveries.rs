@@ -31,6 +31,7 @@ pub struct Model {
     pub message: Option<String>,
     pub happened_at: Timestamp,
     pub finished_at: Option<Timestamp>,
+    pub has_text: bool,
 }
 
 /// Joined by hand.

@@ -25,6 +25,7 @@ pub struct Model {
     pub account_id: Option<AccountId>,
     pub plugin_id: Option<String>,
     pub by_sealed: Option<Vec<u8>>,
+    pub rectified_at: Option<Timestamp>,
 }
 
 /// Joined by hand.

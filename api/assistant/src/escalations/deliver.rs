@@ -12,9 +12,13 @@ use consigne_foundation::{
     id::{DeliveryId, EscalationId},
     jobs::{self, ClaimedJob, JobHandler, NewJob, Outcome},
     plugins::Registry,
+    privacy::{
+        recipients::{self, Why},
+        subjects,
+    },
     store::{Store, WorkspaceTx},
 };
-use consigne_sdk::{Delivery, Notice, PluginError, PluginErrorKind, Receipt};
+use consigne_sdk::{Delivery, Notice, PluginError, PluginErrorKind, Processing, Receipt};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect, sea_query::OnConflict,
@@ -131,6 +135,7 @@ enum Next {
 impl DeliverHandler {
     /// Writes down that an attempt begins, where it is this delivery's turn.
     async fn begin(&self, scope: &Scope, id: DeliveryId) -> Result<Turn> {
+        let processing = self.processing(scope, id).await?;
         let tx = self.store.write(scope).await?;
         let Some(row) = hold(&tx, id).await?.filter(|row| row.state == outbox::state::PENDING) else {
             return Ok(Turn::Over);
@@ -150,8 +155,20 @@ impl DeliverHandler {
             self.meter.attempted("dead");
             return Ok(Turn::Over);
         }
+        // Stored, and not processed: it is sent once the restriction is lifted.
+        if let Some(subject) = row.subject_id
+            && let Err(error) = subjects::require_active(&tx, subject).await
+        {
+            let waits = matches!(error.kind(), ErrorKind::Restricted | ErrorKind::SubjectErased);
+            return if waits { Ok(Turn::Over) } else { Err(error) };
+        }
         let Some(delivery) = self.delivery(&tx, &row).await? else { return Ok(Turn::Over) };
         let transfers = policy::current(&tx).await?.transfers;
+        if let (Some(subject), true, Some(processing)) = (row.subject_id, row.has_text, &processing)
+            && transfers.allows(processing)
+        {
+            recipients::record(&tx, subject, &row.plugin_id, processing, Why::Escalation).await?;
+        }
         let attempt = Attempt { plugin: row.plugin_id.clone(), delivery, row: id, transfers };
         let mut begun = row.into_active_model();
         begun.attempts = Set(i64::from(attempt.delivery.attempt));
@@ -160,6 +177,21 @@ impl DeliverHandler {
         begun.update(tx.db()).await?;
         tx.commit().await?;
         Ok(Turn::Now(Box::new(attempt)))
+    }
+
+    /// Who would get it, and where; nobody where the channel cannot be opened.
+    async fn processing(&self, scope: &Scope, id: DeliveryId) -> Result<Option<Processing>> {
+        let row = {
+            let tx = self.store.read(scope).await?;
+            table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?
+        };
+        let Some(row) = row else { return Ok(None) };
+        Ok(self
+            .registry
+            .channel_route(scope, &self.store, &row.plugin_id)
+            .await
+            .ok()
+            .map(|(_, facts)| facts.processing))
     }
 
     /// What the channel is handed; nothing once the person is being erased.
@@ -263,7 +295,7 @@ impl DeliverHandler {
 fn leave_texts_out(notice: &mut Notice) {
     match notice {
         Notice::Opened(opened) => opened.conversation.clear(),
-        Notice::Said(line) => (line.text, line.name) = (None, None),
+        Notice::Said(line) | Notice::Rectified(line) => (line.text, line.name) = (None, None),
         Notice::Changed { by, .. } => *by = None,
         Notice::Test => {}
     }
@@ -385,6 +417,7 @@ mod tests {
             message: None,
             happened_at: Timestamp(0),
             finished_at: None,
+            has_text: false,
         }
     }
 

@@ -27,6 +27,8 @@ pub enum DeliveryKind {
     Opened,
     /// Something was said.
     Said,
+    /// Something that was told before is put right.
+    Rectified,
     /// The state of an escalation changed.
     Changed,
     /// Somebody checks whether the channel works.
@@ -290,6 +292,7 @@ impl From<table::Model> for DeliveryEntry {
         let kind = match row.kind.as_str() {
             outbox::kind::OPENED => DeliveryKind::Opened,
             outbox::kind::SAID => DeliveryKind::Said,
+            outbox::kind::RECTIFIED => DeliveryKind::Rectified,
             outbox::kind::CHANGED => DeliveryKind::Changed,
             _ => DeliveryKind::Test,
         };

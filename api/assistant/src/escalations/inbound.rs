@@ -102,8 +102,8 @@ pub(super) async fn take_in(scope: &Scope, tx: &WorkspaceTx, plugin: &str, event
     };
     let chat = state::hold(tx, escalation.chat_id).await?;
     let held = match Held::of(tx, chat).await {
-        // Nothing is added about somebody who is being erased.
-        Err(error) if error.kind() == ErrorKind::SubjectErased => return Ok("unknown"),
+        // Nothing is added about somebody who is being erased, or whose data may only be stored.
+        Err(error) if matches!(error.kind(), ErrorKind::SubjectErased | ErrorKind::Restricted) => return Ok("unknown"),
         held => held?,
     };
     let by = By { account: None, plugin: Some(plugin.to_owned()), name: event.by.as_deref().map(short) };

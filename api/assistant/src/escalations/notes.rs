@@ -42,6 +42,8 @@ pub struct Note {
     pub text: String,
     /// Written at.
     pub created_at: Timestamp,
+    /// Put right at (GDPR art. 16).
+    pub rectified_at: Option<Timestamp>,
 }
 
 /// Writes a note.
@@ -57,7 +59,7 @@ pub async fn add(scope: &Scope, store: &Store, chat: ChatId, text: &str) -> Resu
     let created_at = store.now();
     tx.commit().await?;
     let By { account, plugin, name } = by;
-    Ok(Note { id, chat: held.chat.id, account, name, plugin, by: None, text, created_at })
+    Ok(Note { id, chat: held.chat.id, account, name, plugin, by: None, text, created_at, rectified_at: None })
 }
 
 /// The last notes of a chat, oldest first. That somebody read them is on record as reading the chat.
@@ -99,6 +101,7 @@ pub(crate) async fn post(scope: &Scope, tx: &WorkspaceTx, held: &Held, by: &By, 
         by_sealed: Set(name.map(|name| key.seal_text(&place("by_sealed"), name))),
         text_sealed: Set(key.seal_text(&place("text_sealed"), text)),
         created_at: Set(tx.store().now()),
+        rectified_at: Set(None),
     };
     table::Entity::insert(row).exec_without_returning(tx.db()).await?;
     inbox::append(tx, inbox::Kind::Note, held.escalation(tx).await?.as_ref(), Some(id.0)).await?;
@@ -119,5 +122,6 @@ fn open(key: &Key, name: Option<String>, row: table::Model) -> Result<Note> {
         by,
         text,
         created_at: row.created_at,
+        rectified_at: row.rectified_at,
     })
 }

@@ -2,14 +2,16 @@
 //! a channel, sealed under the key of the person it is about.
 
 use consigne_foundation::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, Timestamp,
     id::{DeliveryId, EscalationId},
     jobs::{self, NewJob},
     store::WorkspaceTx,
     vault::{Key, Place},
 };
 use consigne_sdk::{Line, Notice, Opened, Speaker};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{reason_of, state_of};
@@ -25,6 +27,7 @@ pub(crate) const JOB: &str = "deliver";
 pub(crate) mod kind {
     pub const OPENED: &str = "OPENED";
     pub const SAID: &str = "SAID";
+    pub const RECTIFIED: &str = "RECTIFIED";
     pub const CHANGED: &str = "CHANGED";
     pub const TEST: &str = "TEST";
 }
@@ -52,6 +55,7 @@ pub(crate) enum Telling {
         conversation: Vec<Said>,
     },
     Said(Said),
+    Rectified(Said),
     Changed {
         state: String,
         by: Option<String>,
@@ -86,8 +90,33 @@ impl Telling {
         match self {
             Self::Opened { .. } => kind::OPENED,
             Self::Said(_) => kind::SAID,
+            Self::Rectified(_) => kind::RECTIFIED,
             Self::Changed { .. } => kind::CHANGED,
         }
+    }
+
+    /// Whether what was said in the chat is in it.
+    fn has_text(&self) -> bool {
+        match self {
+            Self::Opened { conversation, .. } => conversation.iter().any(|said| said.text.is_some()),
+            Self::Said(said) | Self::Rectified(said) => said.text.is_some(),
+            Self::Changed { .. } => false,
+        }
+    }
+
+    /// Puts other words in the place of these of this speaker. Says whether they were there.
+    fn replace(&mut self, speaker: SpeakerName, from: &str, to: &str) -> bool {
+        let lines = match self {
+            Self::Opened { conversation, .. } => conversation.as_mut_slice(),
+            Self::Said(said) | Self::Rectified(said) => std::slice::from_mut(said),
+            Self::Changed { .. } => &mut [],
+        };
+        let mut replaced = false;
+        for line in lines.iter_mut().filter(|l| l.speaker == speaker && l.text.as_deref() == Some(from)) {
+            line.text = Some(to.to_owned());
+            replaced = true;
+        }
+        replaced
     }
 
     /// In the words of the sdk.
@@ -103,6 +132,7 @@ impl Telling {
                 conversation: conversation.into_iter().map(Line::from).collect(),
             }),
             Self::Said(said) => Notice::Said(said.into()),
+            Self::Rectified(said) => Notice::Rectified(said.into()),
             Self::Changed { state, by } => Notice::Changed { state: state_of(&state), by },
         })
     }
@@ -135,6 +165,7 @@ pub(crate) async fn put(
         subject_id: Set(Some(escalation.subject_id)),
         position: Set(i64::try_from(earlier).unwrap_or(i64::MAX)),
         kind: Set(telling.kind().to_owned()),
+        has_text: Set(telling.has_text()),
         payload_sealed: Set(Some(key.seal_text(&place(tx, id), &json))),
         ..blank(tx, id, plugin)
     };
@@ -162,6 +193,58 @@ pub(crate) async fn tell_all(
         put(tx, key, escalation, plugin, telling).await?;
     }
     Ok(())
+}
+
+/// Puts words right in what is told of an escalation (GDPR art. 16): what still waits says the new ones, and whoever got, or may
+/// have got, the old ones since they were said is told (art. 19).
+pub(crate) async fn rectify(
+    tx: &WorkspaceTx,
+    key: &Key,
+    escalation: &escalations::Model,
+    words: Words<'_>,
+) -> Result<()> {
+    let of_escalation = table::Entity::find()
+        .filter(table::Column::WorkspaceId.eq(tx.workspace()))
+        .filter(table::Column::EscalationId.eq(escalation.id))
+        .filter(table::Column::HasText.eq(true))
+        .order_by_asc(table::Column::Id)
+        .all(tx.db())
+        .await?;
+    let mut got: Vec<String> = Vec::new();
+    for row in of_escalation {
+        // An attempt that was begun may have got through, whatever became of it.
+        if row.attempts > 0 && row.happened_at >= words.at && !got.contains(&row.plugin_id) {
+            got.push(row.plugin_id.clone());
+        }
+        if row.payload_sealed.is_some() {
+            let mut telling = open(tx, key, &row)?;
+            if telling.replace(words.speaker, words.from, words.to) {
+                let json =
+                    serde_json::to_string(&telling).map_err(|e| Error::internal("a delivery as JSON").because(e))?;
+                table::Entity::update_many()
+                    .col_expr(table::Column::PayloadSealed, Expr::value(key.seal_text(&place(tx, row.id), &json)))
+                    .filter(table::Column::WorkspaceId.eq(tx.workspace()))
+                    .filter(table::Column::Id.eq(row.id))
+                    .exec(tx.db())
+                    .await?;
+            }
+        }
+    }
+    for plugin in got {
+        let said = Said { speaker: words.speaker, name: None, text: Some(words.to.to_owned()), at: words.at.0 };
+        put(tx, key, escalation, &plugin, &Telling::Rectified(said)).await?;
+    }
+    Ok(())
+}
+
+/// Words that are put right.
+#[derive(Clone, Copy)]
+pub(crate) struct Words<'a> {
+    pub speaker: SpeakerName,
+    /// When they were said.
+    pub at: Timestamp,
+    pub from: &'a str,
+    pub to: &'a str,
 }
 
 /// The channels that an escalation was opened on, whatever became of it.
@@ -218,6 +301,7 @@ fn blank(tx: &WorkspaceTx, id: DeliveryId, plugin: &str) -> table::ActiveModel {
         message: Set(None),
         happened_at: Set(now),
         finished_at: Set(None),
+        has_text: Set(false),
     }
 }
 

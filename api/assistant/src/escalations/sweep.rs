@@ -90,7 +90,7 @@ impl EscalationSweep {
                 continue;
             }
             let held = match Held::of(&tx, chat).await {
-                Err(error) if error.kind() == ErrorKind::SubjectErased => continue,
+                Err(error) if matches!(error.kind(), ErrorKind::SubjectErased | ErrorKind::Restricted) => continue,
                 held => held?,
             };
             turns::close(scope, &tx, &held, EscalationState::Resolved, &By::default()).await?;

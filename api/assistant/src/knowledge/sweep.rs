@@ -11,6 +11,7 @@ use consigne_foundation::{
     audit::{self, Event},
     id::WorkspaceId,
     jobs::{self, Duty, DutyContext},
+    privacy::exports,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use tokio::sync::Mutex;
@@ -224,6 +225,7 @@ impl BlobSweep {
             .into_tuple()
             .all(tx.db())
             .await?;
-        Ok(of_documents.into_iter().chain(of_uploads.into_iter().flatten()).collect())
+        let of_exports = exports::files(&tx).await?;
+        Ok(of_documents.into_iter().chain(of_uploads.into_iter().flatten()).chain(of_exports).collect())
     }
 }

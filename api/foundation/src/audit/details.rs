@@ -104,10 +104,15 @@ impl Opened {
 
     /// The details.
     pub fn value(&self) -> Result<Value> {
-        let json = self.0.get(SALT..).unwrap_or_default();
-        serde_json::from_slice(json)
-            .map_err(|_| Error::new(ErrorKind::Corrupt, "The details of an audit entry are not JSON."))
+        read(&self.0)
     }
+}
+
+/// The JSON behind the salt.
+pub(super) fn read(opened: &[u8]) -> Result<Value> {
+    let json = opened.get(SALT..).unwrap_or_default();
+    serde_json::from_slice(json)
+        .map_err(|_| Error::new(ErrorKind::Corrupt, "The details of an audit entry are not JSON."))
 }
 
 /// The keys for a run of details of one workspace, each person's read once. It lives for one call.

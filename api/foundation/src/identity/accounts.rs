@@ -278,6 +278,16 @@ pub async fn may(tx: &WorkspaceTx, account: AccountId, permission: Permission) -
     Ok(role.permissions().has(permission))
 }
 
+/// The member of the transaction's workspace whose account has this address.
+pub(crate) async fn member_by_email(tx: &WorkspaceTx, typed: &str) -> Result<Option<AccountId>> {
+    let index = email::index_of_typed(tx.store(), typed);
+    let account = accounts::Entity::find().filter(accounts::Column::EmailIndex.eq(index)).one(tx.db()).await?;
+    match account {
+        Some(account) => Ok(members::find(tx, account.id).await?.map(|_| account.id)),
+        None => Ok(None),
+    }
+}
+
 /// Makes an account a member of the transaction's workspace.
 pub(crate) async fn insert_membership(tx: &WorkspaceTx, account: AccountId, role: Role) -> Result<()> {
     let row = memberships::ActiveModel {

@@ -53,8 +53,14 @@ pub(super) async fn index(store: &Store, workspace: WorkspaceId, known: &Known) 
     store.vault().blind_index(workspace, "external id", &known.external_id).await
 }
 
-/// The person of an external id, made where there is none; what was said about them is brought up to date.
-pub(super) async fn person(tx: &WorkspaceTx, index: &[u8], known: &Known, kind: &'static str) -> Result<SubjectId> {
+/// The person of an external id, the one who was named so before, or else a new one; what was said about them is brought up to date.
+pub(super) async fn person(
+    tx: &WorkspaceTx,
+    index: &[u8],
+    known: &Known,
+    named: Option<SubjectId>,
+    kind: &'static str,
+) -> Result<SubjectId> {
     let found = table::Entity::find()
         .filter(table::Column::WorkspaceId.eq(tx.workspace()))
         .filter(table::Column::ExternalIndex.eq(index.to_vec()))
@@ -67,7 +73,13 @@ pub(super) async fn person(tx: &WorkspaceTx, index: &[u8], known: &Known, kind: 
             Ok(row.subject_id)
         }
         None => {
-            let subject = subjects::create(tx, kind).await?;
+            let subject = match named {
+                Some(named) => {
+                    subjects::hold_active(tx, named).await?;
+                    named
+                }
+                None => subjects::create(tx, kind).await?,
+            };
             insert(tx, subject, index, known).await?;
             Ok(subject)
         }

@@ -18,7 +18,10 @@ use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
     id::{ApiKeyId, AssistantId, SubjectId, VisitorId},
-    privacy::subjects,
+    privacy::{
+        identifiers::{self, IdentifierKind, IdentifierSource, Volunteered},
+        subjects,
+    },
     scope::{Actor, Permission, Permissions, Scope},
     store::{Store, WorkspaceTx, entity::visitors},
 };
@@ -69,7 +72,7 @@ pub async fn start(
         let known = visitor_jwt::verify(store, workspace, assistant, token).await?;
         return start_known(&scope, store, assistant, key.id, &known).await;
     }
-    start_or_continue(&scope, store, assistant, Some(key.id), existing_token).await
+    start_or_continue(&scope, store, assistant, Some(key.id), existing_token, Volunteered::default()).await
 }
 
 /// Starts or continues the visitor whom the customer's server vouched for.
@@ -107,7 +110,13 @@ async fn admit(
     known: &Known,
 ) -> Result<(VisitorId, SubjectId)> {
     let tx = store.write(scope).await?;
-    let subject = known_visitors::person(&tx, index, known, SUBJECT_KIND).await?;
+    // Whom the customer's server named before is the same person.
+    let named = identifiers::find(&tx, IdentifierKind::ExternalId, &known.external_id).await?.first().copied();
+    let subject = known_visitors::person(&tx, index, known, named, SUBJECT_KIND).await?;
+    identifiers::put(&tx, subject, IdentifierKind::ExternalId, &known.external_id, IdentifierSource::Customer).await?;
+    if let Some(email) = &known.email {
+        identifiers::put(&tx, subject, IdentifierKind::Email, email, IdentifierSource::Customer).await?;
+    }
     let visitor = visitor_of(scope, &tx, assistant, subject).await?;
     visitor_keys::note_use(&tx, known.key).await?;
     tx.commit().await?;
@@ -133,23 +142,26 @@ async fn visitor_of(scope: &Scope, tx: &WorkspaceTx, assistant: AssistantId, sub
     Ok(row.id)
 }
 
-/// Starts or continues a visitor from the customer's own server. The caller has checked that the workspace has the
+/// Starts or continues a visitor from the customer's own server, and writes down what it says the person is known by. One whom
+/// it knows by an external id is the same person on every device. The caller has checked that the workspace has the
 /// assistant.
 ///
 /// # Errors
-/// `Forbidden` without `VISITORS_WRITE`; `SubjectErased` as in [`start`].
+/// `Forbidden` without `VISITORS_WRITE`; `Invalid` for what is no address or number; `SubjectErased` as in [`start`];
+/// `Restricted` where something would be written about somebody whose data may only be stored.
 pub async fn start_for(
     scope: &Scope,
     store: &Store,
     assistant: AssistantId,
     existing_token: Option<&str>,
+    volunteered: Volunteered,
 ) -> Result<VisitorSession> {
     scope.require(Permission::VisitorsWrite)?;
     let key = match scope.actor() {
         Actor::ApiKey(key) => Some(key),
         _ => None,
     };
-    start_or_continue(scope, store, assistant, key, existing_token).await
+    start_or_continue(scope, store, assistant, key, existing_token, volunteered).await
 }
 
 async fn start_or_continue(
@@ -158,6 +170,7 @@ async fn start_or_continue(
     assistant: AssistantId,
     key: Option<ApiKeyId>,
     existing_token: Option<&str>,
+    volunteered: Volunteered,
 ) -> Result<VisitorSession> {
     let signer = tokens::signer(store).await?;
     let known = match existing_token {
@@ -165,14 +178,29 @@ async fn start_or_continue(
         None => None,
     };
     let tx = store.write(scope).await?;
+    let named = match &volunteered.external_id {
+        Some(id) => identifiers::find(&tx, IdentifierKind::ExternalId, id).await?.first().copied(),
+        None => None,
+    };
+    // The customer's own word on who it is goes before a device's.
+    let known = known.filter(|claims| named.is_none_or(|named| named == claims.subject));
     let continued = match &known {
         Some(claims) => continue_as(scope, &tx, claims).await?,
         None => false,
     };
     let (visitor, subject) = match known {
         Some(claims) if continued => (claims.sub, claims.subject),
-        _ => create(scope, &tx, assistant).await?,
+        _ => create(scope, &tx, assistant, named).await?,
     };
+    for (kind, value) in [
+        (IdentifierKind::ExternalId, &volunteered.external_id),
+        (IdentifierKind::Email, &volunteered.email),
+        (IdentifierKind::Phone, &volunteered.phone),
+    ] {
+        if let Some(value) = value {
+            identifiers::put(&tx, subject, kind, value, IdentifierSource::Customer).await?;
+        }
+    }
     tx.commit().await?;
     let workspace = scope.workspace();
     let claims = VisitorClaims { sub: visitor, workspace, subject, assistant, key, vouched_by: None };
@@ -205,6 +233,10 @@ async fn continue_as(scope: &Scope, tx: &WorkspaceTx, claims: &VisitorClaims) ->
     match subjects::hold_active(tx, claims.subject).await {
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        // Whoever comes in to use a right is let in, and not written about.
+        Err(error) if error.kind() == ErrorKind::Restricted => {
+            return Ok(visitors::Entity::find_by_id((scope.workspace(), claims.sub)).one(tx.db()).await?.is_some());
+        }
         Err(error) => return Err(error),
     }
     let seen = visitors::Entity::update_many()
@@ -222,8 +254,20 @@ async fn continue_as(scope: &Scope, tx: &WorkspaceTx, claims: &VisitorClaims) ->
     Ok(true)
 }
 
-async fn create(scope: &Scope, tx: &WorkspaceTx, assistant: AssistantId) -> Result<(VisitorId, SubjectId)> {
-    let subject = subjects::create(tx, SUBJECT_KIND).await?;
+/// A new visitor: a new person, or one more device of this one.
+async fn create(
+    scope: &Scope,
+    tx: &WorkspaceTx,
+    assistant: AssistantId,
+    named: Option<SubjectId>,
+) -> Result<(VisitorId, SubjectId)> {
+    let subject = match named {
+        Some(named) => {
+            subjects::hold_active(tx, named).await?;
+            named
+        }
+        None => subjects::create(tx, SUBJECT_KIND).await?,
+    };
     Ok((insert(scope, tx, assistant, subject).await?, subject))
 }
 
@@ -253,8 +297,8 @@ pub(super) async fn is_live(tx: &WorkspaceTx, claims: &VisitorClaims) -> Result<
     if !row.is_some_and(|row| row.subject_id == claims.subject && row.assistant_id == claims.assistant) {
         return Ok(false);
     }
-    match subjects::require_active(tx, claims.subject).await {
-        Ok(_) => {}
+    match subjects::require_not_erased(tx, claims.subject).await {
+        Ok(()) => {}
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::SubjectErased) => return Ok(false),
         Err(error) => return Err(error),
     }

@@ -18,12 +18,13 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::{Privacy, certificate, holds, holds::Hold, ledger, second_reader, subjects};
+use super::{Privacy, certificate, holds, holds::Hold, identifiers, ledger, merges, persons, second_reader, subjects};
 use crate::{
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
     id::{ErasureId, SubjectId},
+    identity::accounts,
     jobs::{self, ClaimedJob, Duty, DutyContext, JobHandler, NewJob, Outcome},
     scope::{Permission, Scope},
     store::{
@@ -108,19 +109,41 @@ pub struct Erasure {
     pub finalised_at: Option<Timestamp>,
 }
 
-/// Asks for the erasure of a person. Asked again, with the same key or another, it answers with the erasure that exists.
+/// Asks for the erasure of a person, and of all who are one with them. Asked again, with the same key or another, it answers
+/// with the erasure that exists.
 ///
 /// # Errors
-/// `Forbidden` unless the scope may erase, or is the person; `NotFound`; `Unavailable` where the ledger cannot be
-/// written: nothing has begun then.
+/// `Forbidden` unless the scope may erase, or is the person; `NotFound`; `Conflict` for a member whose membership lasts;
+/// `Unavailable` where the ledger cannot be written: nothing has begun then.
 pub async fn request(scope: &Scope, privacy: &Privacy, subject: SubjectId, idempotency_key: &str) -> Result<Erasure> {
+    let group = {
+        let tx = privacy.store.read_for_rights(scope).await?;
+        persons::allow(scope, &tx, subject, Permission::PrivacyErase).await?;
+        refuse_members(&tx, subject).await?;
+        merges::group(&tx, subject).await?
+    };
     if scope.subject() != Some(subject) {
-        scope.require(Permission::PrivacyErase)?;
         scope.require_confirmed(privacy.store.now())?;
     }
     if idempotency_key.is_empty() || idempotency_key.len() > 128 {
         return Err(Error::invalid("idempotencyKey", "Give a key of 1 to 128 characters."));
     }
+    for one in group.into_iter().filter(|one| *one != subject) {
+        request_one(scope, privacy, one, idempotency_key).await?;
+    }
+    request_one(scope, privacy, subject, idempotency_key).await
+}
+
+/// Closing an account and erasing a person are two operations: the first ends a membership.
+async fn refuse_members(tx: &WorkspaceTx, subject: SubjectId) -> Result<()> {
+    let Some(account) = identifiers::account_of(tx, subject).await? else { return Ok(()) };
+    if accounts::may(tx, account, Permission::WorkspaceRead).await? {
+        return Err(Error::new(ErrorKind::Conflict, "This is a member. End the membership first."));
+    }
+    Ok(())
+}
+
+async fn request_one(scope: &Scope, privacy: &Privacy, subject: SubjectId, idempotency_key: &str) -> Result<Erasure> {
     if let Some(existing) = existing(scope, privacy, subject).await? {
         return Ok(existing);
     }

@@ -1,15 +1,20 @@
-//! What this crate itself holds about a visitor: the visitor rows, who the customer says they are, the details of audit entries, and jobs about them.
+//! What this crate itself holds about a visitor: the visitor rows, who the customer says they are, and the details of audit
+//! entries.
 
 use async_trait::async_trait;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
-use super::DataHolder;
+use super::{
+    DataHolder,
+    holding::{self, Counted, Holding, Table},
+};
 use crate::{
+    audit,
     error::Result,
     id::SubjectId,
     scope::Scope,
     store::{
-        Store,
+        Store, WorkspaceTx,
         entity::{audit_details, visitor_identities, visitors},
     },
 };
@@ -17,10 +22,23 @@ use crate::{
 /// Visitors and audit details. The audit chain itself holds surrogate ids only and stays whole.
 pub struct IdentityHolder(pub Store);
 
+static TABLES: [Table; 3] = [
+    Table::of_subject("visitors", "the service itself, when the person came in"),
+    Table::of_subject("visitor_identities", "the customer's server, when it vouched for the person")
+        .sealed_at("subject_id", None),
+    Table::of_subject("audit_details", "the service itself, when something was done")
+        .sealed_at("workspace_id", Some("seq"))
+        .read_by(audit::read_details),
+];
+
 #[async_trait]
 impl DataHolder for IdentityHolder {
     fn name(&self) -> &'static str {
         "identity"
+    }
+
+    fn tables(&self) -> &'static [Table] {
+        &TABLES
     }
 
     async fn count(&self, scope: &Scope, subject: SubjectId) -> Result<u64> {
@@ -41,6 +59,22 @@ impl DataHolder for IdentityHolder {
             .count(tx.db())
             .await?;
         Ok(of_visitors + of_details + of_identities)
+    }
+
+    async fn inventory(&self, scope: &Scope, subject: SubjectId) -> Result<Vec<Counted>> {
+        holding::inventory(scope, &self.0, &TABLES, subject).await
+    }
+
+    async fn export(&self, scope: &Scope, subject: SubjectId) -> Result<Vec<Holding>> {
+        holding::export(scope, &self.0, &TABLES, subject).await
+    }
+
+    async fn restrict(&self, _: &WorkspaceTx, _: SubjectId) -> Result<()> {
+        Ok(())
+    }
+
+    async fn lift(&self, _: &WorkspaceTx, _: SubjectId) -> Result<()> {
+        Ok(())
     }
 
     async fn erase(&self, scope: &Scope, subject: SubjectId) -> Result<u64> {

@@ -6,10 +6,13 @@
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, sea_query::Expr};
 
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Result, restricted},
     id::SubjectId,
     store::{WorkspaceTx, entity::subjects},
 };
+
+/// The kind of a subject who is a member of the workspace.
+pub(crate) const MEMBER: &str = "MEMBER";
 
 /// States of a subject.
 pub mod state {
@@ -37,6 +40,7 @@ pub async fn create(tx: &WorkspaceTx, kind: &'static str) -> Result<SubjectId> {
         generation: Set(1),
         created_at: Set(store.now()),
         erased_at: Set(None),
+        restricted_at: Set(None),
     };
     subjects::Entity::insert(row).exec_without_returning(tx.db()).await?;
     Ok(id)
@@ -45,7 +49,7 @@ pub async fn create(tx: &WorkspaceTx, kind: &'static str) -> Result<SubjectId> {
 /// The subject's generation, if data may be added about it.
 ///
 /// # Errors
-/// `NotFound`; `SubjectErased` once an erasure began.
+/// `NotFound`; `SubjectErased` once an erasure began; `Restricted`.
 pub async fn require_active(tx: &WorkspaceTx, subject: SubjectId) -> Result<i64> {
     generation_of(find(tx, subject).await?)
 }
@@ -70,7 +74,19 @@ pub async fn hold_generation(tx: &WorkspaceTx, subject: SubjectId, generation: i
 
 fn generation_of(row: Option<subjects::Model>) -> Result<i64> {
     let row = row.ok_or_else(|| Error::not_found("person"))?;
-    if row.state == state::ACTIVE { Ok(row.generation) } else { Err(erased()) }
+    if row.state != state::ACTIVE {
+        return Err(erased());
+    }
+    if row.restricted_at.is_some() { Err(restricted()) } else { Ok(row.generation) }
+}
+
+/// Refuses once an erasure began; a restriction does not count: for what serves a person's rights.
+///
+/// # Errors
+/// `NotFound`; `SubjectErased`.
+pub async fn require_not_erased(tx: &WorkspaceTx, subject: SubjectId) -> Result<()> {
+    let row = find(tx, subject).await?.ok_or_else(|| Error::not_found("person"))?;
+    if row.state == state::ACTIVE { Ok(()) } else { Err(erased()) }
 }
 
 /// Refuses a late write: one that was started under another generation.

@@ -5,9 +5,12 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
     sqlx::{
-        ConnectOptions, Executor,
+        self, AssertSqlSafe, ConnectOptions, Executor,
         postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions},
-        sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+        sqlite::{
+            SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
+            SqliteSynchronous,
+        },
     },
 };
 
@@ -30,6 +33,8 @@ const KEY_CONNECTIONS: u32 = 4;
 
 pub(crate) struct Connected {
     pub reader: DatabaseConnection,
+    /// Reads restricted data too; the same as the reader on Postgres, where a transaction says so itself.
+    pub rights_reader: DatabaseConnection,
     pub writer: DatabaseConnection,
     /// Writes without waiting for the disk; the same as the writer on Postgres, where a transaction says so itself.
     pub relaxed_writer: DatabaseConnection,
@@ -72,16 +77,42 @@ async fn connect_sqlite(settings: &StoreSettings) -> Result<Connected> {
     let writer = pool(1).connect_with(data.clone()).await.map_err(unreachable_database)?;
     let relaxed = data.clone().synchronous(SqliteSynchronous::Normal);
     let relaxed = pool(1).connect_with(relaxed).await.map_err(unreachable_database)?;
-    let reader = pool(settings.max_connections).connect_with(data).await.map_err(unreachable_database)?;
+    let rights_reader = pool(settings.max_connections).connect_lazy_with(data.clone());
+    let reader = pool(settings.max_connections).after_connect(|connection, _| Box::pin(hide_restricted(connection)));
+    let reader = reader.connect_with(data).await.map_err(unreachable_database)?;
     let keys = pool(1).connect_with(keys).await.map_err(unreachable_database)?;
     Ok(Connected {
         reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
+        rights_reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(rights_reader),
         writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
         relaxed_writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(relaxed),
         keys: SqlxSqliteConnector::from_sqlx_sqlite_pool(keys),
         log: Some(log.into()),
         notices: Notices::new(),
     })
+}
+
+/// Puts a view of this connection's own before each table about people: it shows what the table holds, but for people whose
+/// data is restricted. Writers have no views, and the product reads through them only where it serves a person's rights.
+/// Those who come in are recognised by `visitors`, and what serves rights is not hidden.
+async fn hide_restricted(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    const NOT_HIDDEN: &str =
+        "'visitors', 'audit_details', 'data_exports', 'erasures', 'restrictions', 'subject_identifiers'";
+    connection.execute("PRAGMA temp_store = MEMORY").await?;
+    let about_people = format!(
+        "SELECT m.name FROM main.sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' \
+         AND c.name = 'subject_id' AND m.name NOT IN ({NOT_HIDDEN}) \
+         AND EXISTS (SELECT 1 FROM pragma_table_info('subjects') WHERE name = 'restricted_at')"
+    );
+    let tables: Vec<String> = sqlx::query_scalar(AssertSqlSafe(about_people)).fetch_all(&mut *connection).await?;
+    for table in tables {
+        let view = format!(
+            "CREATE TEMP VIEW \"{table}\" AS SELECT * FROM main.\"{table}\" WHERE subject_id IS NULL OR subject_id NOT IN \
+             (SELECT id FROM main.subjects WHERE restricted_at IS NOT NULL AND state = 'ACTIVE')"
+        );
+        connection.execute(AssertSqlSafe(view)).await?;
+    }
+    Ok(())
 }
 
 fn sqlite_options(url: &str) -> Result<SqliteConnectOptions> {
@@ -134,7 +165,8 @@ async fn connect_postgres(settings: &StoreSettings) -> Result<Connected> {
     notices::listen_to_postgres(listener, notices.clone()).await?;
     let db = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
     let keys = SqlxPostgresConnector::from_sqlx_postgres_pool(keys);
-    Ok(Connected { reader: db.clone(), writer: db.clone(), relaxed_writer: db, keys, log: None, notices })
+    let (reader, rights_reader, writer) = (db.clone(), db.clone(), db.clone());
+    Ok(Connected { reader, rights_reader, writer, relaxed_writer: db, keys, log: None, notices })
 }
 
 /// A connection of another role, on Postgres, for looking.
@@ -147,14 +179,18 @@ pub(crate) async fn connect_reader(url: &str) -> Result<DatabaseConnection> {
 }
 
 /// sqlx 0.9 can give a connection back inside an open transaction when a future is dropped in `begin()`
-/// (transact-rs/sqlx#4393), so each connection is rolled back and reset on its way into the pool.
+/// (transact-rs/sqlx#4393), so each connection is rolled back and reset on its way into the pool. The product's own connections
+/// see restricted data until a reading transaction says that it must not; whoever else uses the role sees none.
 async fn postgres_pool(options: &PgConnectOptions, connections: u32) -> Result<PgPool> {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute("SET app.sees_restricted = 'yes'").await.map(drop) })
+        })
         .after_release(|connection, _| {
             Box::pin(async move {
-                connection.execute("ROLLBACK; RESET ALL").await?;
+                connection.execute("ROLLBACK; RESET ALL; SET app.sees_restricted = 'yes'").await?;
                 Ok(true)
             })
         })

@@ -174,6 +174,8 @@ async fn what_each_role_may_do() {
             "AUDIT_READ: OWNER ADMIN DPO AUDITOR",
             "PRIVACY_READ: OWNER ADMIN DPO AUDITOR",
             "PRIVACY_ERASE: OWNER ADMIN DPO",
+            "SUBJECTS_READ: OWNER ADMIN DPO",
+            "RIGHTS_SERVE: OWNER ADMIN DPO",
             "JOBS_WRITE: OWNER ADMIN",
         ]
     );

@@ -144,7 +144,8 @@ async fn a_visitor_token_passes_for_nothing_else() {
     let as_visitor = shop.visit(Some(member.access_token.expose())).await.unwrap();
     assert_ne!(as_visitor.visitor, visit.visitor);
     let scope = shop.house.come_in(visit.token.expose()).await.unwrap().scope;
-    let refused = visitors::start_for(&scope, shop.house.store(), shop.assistant, None).await.unwrap_err();
+    let refused =
+        visitors::start_for(&scope, shop.house.store(), shop.assistant, None, Default::default()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Forbidden);
     assert_eq!(sessions::sign_out(&scope, shop.house.store()).await.unwrap_err().kind(), ErrorKind::Forbidden);
 }
@@ -152,9 +153,17 @@ async fn a_visitor_token_passes_for_nothing_else() {
 #[tokio::test]
 async fn the_customers_own_server_starts_visitors_too() {
     let shop = Shop::open().await;
-    let visit = visitors::start_for(&shop.owner, shop.house.store(), shop.assistant, None).await.unwrap();
+    let visit =
+        visitors::start_for(&shop.owner, shop.house.store(), shop.assistant, None, Default::default()).await.unwrap();
     shop.house.come_in(visit.token.expose()).await.unwrap();
-    let again =
-        visitors::start_for(&shop.owner, shop.house.store(), shop.assistant, Some(visit.token.expose())).await.unwrap();
+    let again = visitors::start_for(
+        &shop.owner,
+        shop.house.store(),
+        shop.assistant,
+        Some(visit.token.expose()),
+        Default::default(),
+    )
+    .await
+    .unwrap();
     assert_eq!(again.visitor, visit.visitor);
 }

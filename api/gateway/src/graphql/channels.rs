@@ -69,6 +69,8 @@ pub enum DeliveryKind {
     Opened,
     /// Something was said.
     Said,
+    /// Something that was told before is put right (GDPR art. 19).
+    Rectified,
     /// The state of an escalation changed.
     Changed,
     /// Somebody checks whether the channel works.

@@ -23,6 +23,17 @@ pub struct MessagePosted {
     pub message: Option<Message>,
 }
 
+/// A message was put right (GDPR art. 16): what it said before is void.
+#[derive(SimpleObject, Clone)]
+pub struct MessageRectified {
+    /// The event's number; pass it as `after` to resume behind it.
+    pub seq: i32,
+    /// Happened at.
+    pub at: DateTime,
+    /// The message as it is now.
+    pub message: Option<Message>,
+}
+
 /// An answer begins, or begins anew after a failure: text of an earlier attempt is void.
 #[derive(SimpleObject, Clone)]
 pub struct AnswerStarted {
@@ -103,6 +114,8 @@ pub struct ChatResolved {
 pub enum ChatEvent {
     /// A message was posted.
     MessagePosted(MessagePosted),
+    /// A message was put right.
+    MessageRectified(MessageRectified),
     /// An answer begins.
     AnswerStarted(AnswerStarted),
     /// More text of an answer.
@@ -155,6 +168,10 @@ impl ChatEvent {
             events::Happening::MessagePosted(id) => {
                 let message = look_up(chats::message(scope, store, id).await)?.map(Message::from);
                 Self::MessagePosted(MessagePosted { seq, at, message })
+            }
+            events::Happening::MessageRectified(id) => {
+                let message = look_up(chats::message(scope, store, id).await)?.map(Message::from);
+                Self::MessageRectified(MessageRectified { seq, at, message })
             }
             events::Happening::AnswerStarted(id) => {
                 Self::AnswerStarted(AnswerStarted { seq, at, answer_id: id.to_string().into() })

@@ -154,6 +154,8 @@ pub struct Message {
     pub text: String,
     /// Written at.
     pub created_at: DateTime,
+    /// Put right at (GDPR art. 16); null where it is as it was written.
+    pub rectified_at: Option<DateTime>,
 }
 
 connection! {
@@ -414,6 +416,7 @@ impl From<chats::Message> for Message {
             channel_sender: staff.by,
             text: m.text,
             created_at: m.created_at.into(),
+            rectified_at: m.rectified_at.map(DateTime::from),
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum ErrorCode {
     Disabled,
     /// The person's data was erased, or is being erased.
     SubjectErased,
+    /// The person's data may be stored and nothing else, until a restriction is lifted.
+    Restricted,
     /// The e-mail address, the password or the token is not right.
     InvalidCredentials,
     /// Prove first that it is you: `confirmSecondFactor`.
@@ -94,6 +96,7 @@ fn user_error(error: consigne_foundation::Error) -> Result<UserError> {
         ErrorKind::Disabled => ErrorCode::Disabled,
         ErrorKind::SubjectErased => ErrorCode::SubjectErased,
         ErrorKind::ConfirmationRequired => ErrorCode::ConfirmationRequired,
+        ErrorKind::Restricted => ErrorCode::Restricted,
         ErrorKind::Misconfigured => ErrorCode::Misconfigured,
         ErrorKind::Unauthenticated | ErrorKind::Forbidden | ErrorKind::Corrupt | ErrorKind::Internal => {
             return Err(refuse(error));
@@ -118,6 +121,7 @@ pub fn refuse(error: consigne_foundation::Error) -> Error {
         ErrorKind::Disabled => "DISABLED",
         ErrorKind::SubjectErased => "SUBJECT_ERASED",
         ErrorKind::ConfirmationRequired => "CONFIRMATION_REQUIRED",
+        ErrorKind::Restricted => "RESTRICTED",
         ErrorKind::Misconfigured => "MISCONFIGURED",
         ErrorKind::Corrupt | ErrorKind::Internal => {
             let reference = encode(random_uuid());

@@ -125,6 +125,8 @@ pub struct Note {
     pub text: String,
     /// Written at.
     pub created_at: DateTime,
+    /// Put right at (GDPR art. 16); null where it is as it was written.
+    pub rectified_at: Option<DateTime>,
 }
 
 /// Which chat.
@@ -399,6 +401,7 @@ impl From<notes::Note> for Note {
             channel_sender: n.by,
             text: n.text,
             created_at: n.created_at.into(),
+            rectified_at: n.rectified_at.map(DateTime::from),
         }
     }
 }

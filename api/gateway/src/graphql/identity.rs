@@ -8,6 +8,7 @@ use consigne_foundation::{
     Error, Permission, Scope,
     id::{ApiKeyId, AssistantId, WorkspaceId},
     identity::{Entered, SignIn, accounts, api_keys, roles::Role, sessions, sign_in, visitors},
+    privacy::identifiers::Volunteered,
     scope::Actor,
 };
 
@@ -70,6 +71,10 @@ pub enum PermissionName {
     PrivacyRead,
     /// Erase a person.
     PrivacyErase,
+    /// Find a person, and see what they are known by and what is held about them.
+    SubjectsRead,
+    /// Serve people's rights: access, portability, rectification, restriction; merge and split persons.
+    RightsServe,
     /// See dead jobs and retry them.
     JobsWrite,
 }
@@ -239,6 +244,15 @@ pub struct VisitorSessionPayload {
 pub struct CreateVisitorTokenInput {
     /// The assistant that the visitor may ask.
     pub assistant_id: ID,
+    /// The id that the customer's own systems know the person by: on every device the same person.
+    #[graphql(secret)]
+    pub external_id: Option<String>,
+    /// The person's e-mail address, where they gave it.
+    #[graphql(secret)]
+    pub email: Option<String>,
+    /// The person's telephone number, where they gave it.
+    #[graphql(secret)]
+    pub phone: Option<String>,
     /// The visitor token of an earlier session, to go on as the same visitor.
     #[graphql(secret)]
     pub visitor_token: Option<String>,
@@ -445,7 +459,9 @@ impl IdentityMutation {
         if let Err(unknown) = assistants::require_known(&scope, ctx.store(), assistant).await {
             return VisitorSessionPayload::of(Err(unknown));
         }
-        let started = visitors::start_for(&scope, ctx.store(), assistant, input.visitor_token.as_deref()).await;
+        let volunteered = Volunteered { external_id: input.external_id, email: input.email, phone: input.phone };
+        let earlier = input.visitor_token.as_deref();
+        let started = visitors::start_for(&scope, ctx.store(), assistant, earlier, volunteered).await;
         VisitorSessionPayload::of(started)
     }
 

@@ -20,6 +20,8 @@ pub struct Phrases {
     pub conversation: &'static str,
     /// Stands where the beginning of a conversation is too long to be sent.
     pub left_out: &'static str,
+    /// Stands before something that was told before and is put right.
+    pub rectified: &'static str,
     /// The link to the console.
     pub open: &'static str,
     /// The button that takes the chat.
@@ -48,6 +50,7 @@ const ENGLISH: Phrases = Phrases {
     state: "State",
     conversation: "Conversation",
     left_out: "What was said before is left out.",
+    rectified: "This was put right. Please use it in the place of what you were told before",
     open: "Open the chat",
     take: "Take",
     resolve: "Resolve",
@@ -78,6 +81,7 @@ const FRENCH: Phrases = Phrases {
     state: "État",
     conversation: "Conversation",
     left_out: "Le début de la conversation n'est pas repris.",
+    rectified: "Ceci a été rectifié. Veuillez l'utiliser à la place de ce qui vous a été communiqué",
     open: "Ouvrir la conversation",
     take: "Prendre",
     resolve: "Clore",
@@ -108,6 +112,7 @@ const GERMAN: Phrases = Phrases {
     state: "Stand",
     conversation: "Gespräch",
     left_out: "Was davor gesagt wurde, ist ausgelassen.",
+    rectified: "Dies wurde berichtigt. Bitte verwenden Sie es anstelle des früher Mitgeteilten",
     open: "Chat öffnen",
     take: "Übernehmen",
     resolve: "Abschließen",
@@ -138,6 +143,7 @@ const SPANISH: Phrases = Phrases {
     state: "Estado",
     conversation: "Conversación",
     left_out: "Se omite lo que se dijo antes.",
+    rectified: "Esto se ha rectificado. Úselo en lugar de lo que se le comunicó antes",
     open: "Abrir el chat",
     take: "Atender",
     resolve: "Cerrar",

@@ -21,6 +21,7 @@ pub struct Model {
     pub generation: i64,
     pub created_at: Timestamp,
     pub erased_at: Option<Timestamp>,
+    pub restricted_at: Option<Timestamp>,
 }
 
 /// Joined by hand.

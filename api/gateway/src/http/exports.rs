@@ -1,0 +1,50 @@
+//! Copies of what is held about people: `GET /exports/{token}`, where the token opens one file once; and the schema of what
+//! is made for other programs.
+
+use actix_web::{HttpResponse, http::header, web};
+use consigne_foundation::{
+    ErrorKind,
+    privacy::exports::{self, portability},
+};
+use futures::TryStreamExt;
+
+use crate::graphql::Services;
+
+/// The file. Whatever is wrong with the token, there is no such file.
+pub async fn get(token: web::Path<String>, services: web::Data<Services>) -> HttpResponse {
+    match exports::redeem(&services.privacy, &token).await {
+        Ok(download) => {
+            let disposition = format!("attachment; filename=\"{}\"", download.file_name);
+            let body = download.body.map_err(|error| {
+                tracing::error!(?error, "a file could not be sent whole");
+                actix_web::error::ErrorInternalServerError("Internal error")
+            });
+            HttpResponse::Ok()
+                .insert_header((header::CONTENT_TYPE, download.media_type))
+                .insert_header((header::CONTENT_DISPOSITION, disposition))
+                .insert_header((header::CACHE_CONTROL, "no-store"))
+                .streaming(body)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body(
+                "There is no such file. A link opens its file once, within 72 hours; another link can be had where it was asked for.",
+            )
+        }
+        Err(error) if error.is_retryable() => {
+            HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "5")).finish()
+        }
+        Err(error) => {
+            let reference = crate::telemetry::new_reference();
+            tracing::error!(reference, ?error, "a file could not be opened");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}
+
+/// The schema of what a person provided.
+pub async fn portability_schema() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/schema+json")
+        .insert_header((header::CACHE_CONTROL, "public, max-age=3600"))
+        .body(portability::SCHEMA)
+}
