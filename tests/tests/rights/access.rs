@@ -15,8 +15,13 @@ async fn talkative(app: &TestApp, acme: &Member, words: &str) -> Result<(Visitor
     app.run_jobs().await?;
     let visitor = acme.visitor(&acme.assistant("Ada").await?).await?;
     let chat = visitor.start_chat().await?;
-    let answer = visitor.ask(&chat, &format!("How much is a standard inspection? {words}")).await?;
+    // Alone, so that the knowledge answers it.
+    let answer = visitor.ask(&chat, "How much is a standard inspection?").await?;
     app.run_jobs().await?;
+    if !words.is_empty() {
+        visitor.ask(&chat, words).await?;
+        app.run_jobs().await?;
+    }
     visitor.graphql("rate_answer", json!({"input": {"answerId": answer, "rating": "UP"}})).await?.ok();
     Ok((visitor, chat))
 }
@@ -49,8 +54,8 @@ async fn visitors_get_everything_that_is_held_about_them_and_every_holder_is_nam
         assert!(files.contains_key(holder["file"].as_str().unwrap_or_default()), "{holder}");
     }
     let messages = rows(&files, "chats", "messages")?;
-    assert!(messages[0]["text"].as_str().is_some_and(|text| text.contains(&canary.to_string())), "{messages:?}");
-    assert_eq!(rows(&files, "chats", "answers")?[0]["rating"], "UP");
+    assert!(messages.iter().any(|row| row["text"].to_string().contains(&canary.to_string())), "{messages:?}");
+    assert!(rows(&files, "chats", "answers")?.iter().any(|row| row["rating"] == "UP"));
     assert!(!rows(&files, "chats", "citations")?.is_empty());
     let of_chats = json_of(&files, "holders/chats.json")?;
     let columns = of_chats["tables"]
@@ -167,15 +172,15 @@ async fn what_a_person_provided_is_portable_and_says_what_its_schema_says() -> R
 
     let items = document["items"].as_array().context("items")?;
     let of = |kind: &str| items.iter().filter(|item| item["kind"] == kind).cloned().collect::<Vec<_>>();
-    assert_eq!(of("MESSAGE").len(), 1);
+    assert_eq!(of("MESSAGE").len(), 2);
     assert_eq!(of("MESSAGE")[0]["in"], chat);
-    assert!(of("MESSAGE")[0]["text"].as_str().is_some_and(|text| text.ends_with("I provided this.")));
+    assert!(of("MESSAGE").iter().any(|message| message["text"] == "I provided this."));
     assert_eq!(of("RATING")[0]["text"], "UP");
     assert_eq!(
         (&of("IDENTIFIER")[0]["text"], &of("IDENTIFIER")[0]["type"]),
         (&json!("ana@example.org"), &json!("EMAIL"))
     );
-    assert_eq!(items.len(), 3, "what others wrote is in it: {document}");
+    assert_eq!(items.len(), 4, "what others wrote is in it: {document}");
     Ok(())
 }
 

@@ -40,7 +40,10 @@ async fn plant(app: &TestApp) -> Result<(consigne_tests::people::Member, Planted
         json!({"externalId": words["external"].to_string(), "email": format!("{}@example.org", words["email"])});
     let visitor = acme.visitor_known_as(&assistant, identity).await?;
     let chat = visitor.start_chat().await?;
-    visitor.ask(&chat, &format!("How much is a standard inspection? I am {}.", words["question"])).await?;
+    // Alone, so that the knowledge answers it, with citations.
+    visitor.ask(&chat, "How much is a standard inspection?").await?;
+    app.run_jobs().await?;
+    visitor.say(&chat, &format!("I am {}.", words["question"])).await?;
     app.run_jobs().await?;
     visitor.request_person(&chat).await?;
     app.run_jobs().await?;
