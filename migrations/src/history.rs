@@ -15,6 +15,7 @@ const EMBEDDING_CHANGES: &str = include_str!("m0005_embedding_changes.sql");
 const SOURCE_CARE: &str = include_str!("m0006_source_care.sql");
 const ESCALATIONS: &str = include_str!("m0007_escalations.sql");
 const MODELS: &str = include_str!("m0008_models.sql");
+const PRIVACY: &str = include_str!("m0010_privacy.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
 
 /// Scripts of the data, oldest first. Append; never change one that was released.
@@ -27,6 +28,7 @@ const DATA: &[(&str, &str)] = &[
     ("m0006_source_care", SOURCE_CARE),
     ("m0007_escalations", ESCALATIONS),
     ("m0008_models", MODELS),
+    ("m0010_privacy", PRIVACY),
 ];
 
 /// Scripts of the key store, oldest first.

@@ -28,6 +28,13 @@ const FOR_VISITORS: &[&str] = &[
     "requestPerson",
     "chatEvents",
     "correctText",
+    "consentText",
+    "consents",
+    "objections",
+    "giveConsent",
+    "withdrawConsent",
+    "objectToPurpose",
+    "takeBackObjection",
 ];
 
 #[test]

@@ -22,6 +22,8 @@ pub enum ErrorKind {
     SubjectErased,
     /// The assistant is paused or the plugin is off.
     Disabled,
+    /// The workspace does not instruct this purpose (any more), or the person objected to it or did not consent.
+    PurposeRefused,
     /// A limit of size, number or depth is passed.
     LimitExceeded,
     /// Too often; later works.

@@ -173,6 +173,8 @@ ids! {
     CannedReplyId "cnr";
     /// An erasure of a person.
     ErasureId "era";
+    /// A consent that a person gave.
+    ConsentId "con";
     /// A job.
     JobId "job";
 }

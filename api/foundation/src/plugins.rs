@@ -12,6 +12,7 @@
 //! - No setting is ever returned, logged or named in an error.
 //! - No workspace's settings mix with the operator's, so that no operator's key goes to a host that a workspace names.
 //! - No plugin that a workspace switched off answers for it.
+//! - No plugin that speaks to others is opened for a purpose that the workspace revoked.
 
 pub mod addresses;
 pub mod register;
@@ -34,6 +35,7 @@ use self::settings::{Schema, Stored};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::WorkspaceId,
+    privacy::{Purpose, admission},
     scope::Scope,
     store::Store,
 };
@@ -231,7 +233,8 @@ impl Registry {
     /// is read each time, so that switching it off holds at the next question.
     ///
     /// # Errors
-    /// `NotFound`; `Disabled` where the workspace does not use it; `Misconfigured`, `Unavailable` where it cannot open.
+    /// `NotFound`; `Disabled` where the workspace does not use it; `PurposeRefused` where it revoked what for;
+    /// `Misconfigured`, `Unavailable` where it cannot open.
     pub async fn chat_model(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn ChatModel>> {
         self.chat_route(scope, store, plugin).await.map(|(model, _)| model)
     }
@@ -352,6 +355,9 @@ impl Registry {
             self.forget(scope.workspace(), entry.id());
             return Err(switched_off(entry));
         }
+        if let Some(purpose) = purpose_of(capability) {
+            admission::admit(scope, store, purpose, None).await?;
+        }
         let own = match &stored {
             Some(stored) => stored.own_settings(scope, store).await?.map(|settings| (stored.version, settings)),
             None => None,
@@ -384,6 +390,7 @@ impl Registry {
         if !self.is_enabled(entry, stored.as_ref()) {
             return Err(switched_off(entry));
         }
+        admission::admit(scope, store, Purpose::KnowledgeIndexing, None).await?;
         let open = async || match self.open_as_operator(entry.id(), CapabilityKind::PageFetcher).await? {
             Capability::PageFetcher(fetcher) => Ok(fetcher),
             _ => Err(not_that(entry.id())),
@@ -427,6 +434,17 @@ impl Registry {
     fn forget(&self, workspace: WorkspaceId, plugin: &'static str) {
         let mut all = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|(whose, id, _), _| (*whose, *id) != (Whose::Workspace(workspace), plugin));
+    }
+}
+
+/// What a plugin is opened for. Whoever asks for an embedder or an index says so by themselves: both serve two purposes.
+fn purpose_of(capability: CapabilityKind) -> Option<Purpose> {
+    match capability {
+        CapabilityKind::ChatModel | CapabilityKind::Reranker => Some(Purpose::Answering),
+        CapabilityKind::Corrector => Some(Purpose::Correction),
+        CapabilityKind::Channel => Some(Purpose::Escalation),
+        CapabilityKind::PageFetcher => Some(Purpose::KnowledgeIndexing),
+        CapabilityKind::Embedder | CapabilityKind::VectorIndex => None,
     }
 }
 

@@ -3,20 +3,28 @@
 //! The engine knows [`DataHolder`]s, never chats: a feature crate owns tables, so it holds personal data, so it answers
 //! here. No method has a default body; the compiler lists who has to answer when a right is added.
 //!
-//! Reading order: [`subjects`], [`holder`], [`erasure`] (GDPR art. 17), [`ledger`], [`second_reader`], [`certificate`].
+//! Reading order: [`subjects`], [`holder`], [`erasure`] (GDPR art. 17), [`ledger`], [`second_reader`], [`certificate`]; then
+//! [`purposes`], [`instructions`], [`consents`] (art. 7), [`objections`] (art. 21), and [`admission`], which asks them all.
 //!
 //! Invariants, as absences:
 //! - Nothing reports done what it did not count: a step whose store is down stays PENDING.
 //! - No erasure can be undone by a restore: its ledger entry stands outside the database and was written first.
 //! - No certificate is signed over a remainder.
+//! - Nothing is done for a purpose that the workspace revoked, or that the person objected to or did not consent to.
 
+pub mod admission;
 pub mod certificate;
+pub mod consents;
 pub mod erasure;
 pub mod holder;
 pub mod identity_holder;
+pub mod instructions;
 pub mod ledger;
+pub mod objections;
+pub mod purposes;
 pub mod second_reader;
 pub mod subjects;
+pub mod word_holder;
 
 use std::sync::Arc;
 
@@ -24,6 +32,9 @@ pub use self::{
     erasure::{EraseHandler, Erasure, ErasureState, ErasureStep, LedgerReplay, StepState},
     holder::DataHolder,
     identity_holder::IdentityHolder,
+    objections::ObjectionReplay,
+    purposes::Purpose,
+    word_holder::WordHolder,
 };
 use crate::{blobs::Blobs, store::Store};
 

@@ -45,11 +45,13 @@ pub enum Permission {
     PrivacyErase,
     /// See dead jobs and retry them.
     JobsWrite,
+    /// Serve people's rights: instructions, consents, objections, requests.
+    PrivacyWrite,
 }
 
 impl Permission {
     /// All permissions.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::WorkspaceRead,
         Self::WorkspaceWrite,
         Self::KnowledgeRead,
@@ -65,6 +67,7 @@ impl Permission {
         Self::PrivacyRead,
         Self::PrivacyErase,
         Self::JobsWrite,
+        Self::PrivacyWrite,
     ];
 
     /// The name in tokens, settings and the schema: `KNOWLEDGE_READ`.

@@ -20,7 +20,7 @@ use consigne_foundation::{
     blobs::Blobs,
     jobs::Runner,
     plugins::Registry,
-    privacy::{DataHolder, IdentityHolder, Privacy},
+    privacy::{DataHolder, IdentityHolder, Privacy, WordHolder},
     store::{Store, connect},
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -287,6 +287,7 @@ fn services(
         Arc::new(ChatHolder(store.clone())),
         Arc::new(VectorHolder(knowledge.clone())),
         Arc::new(IdentityHolder(store.clone())),
+        Arc::new(WordHolder(store.clone())),
     ];
     let privacy = Privacy::new(store.clone(), blobs, holders);
     let inbound =

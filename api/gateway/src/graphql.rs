@@ -13,6 +13,7 @@ pub mod channels;
 pub mod chat_events;
 pub mod chats;
 pub mod connection;
+pub mod consents;
 pub mod context;
 pub mod corrections;
 pub mod embeddings;
@@ -30,6 +31,7 @@ pub mod models;
 pub mod node;
 pub mod plugins;
 pub mod privacy;
+pub mod purposes;
 pub mod request;
 pub mod scalars;
 pub mod sources;
@@ -48,9 +50,13 @@ pub struct Query(
     plugins::PluginQuery,
     LibraryQuery,
     PeopleQuery,
-    privacy::PrivacyQuery,
+    RightsQuery,
     RecordQuery,
 );
+
+/// What people may ask of those who hold their data, and what those may do with it.
+#[derive(MergedObject, Default)]
+pub struct RightsQuery(privacy::PrivacyQuery, purposes::PurposeQuery, consents::ConsentQuery);
 
 /// What is known: documents, and the sources that they come from.
 #[derive(MergedObject, Default)]
@@ -79,10 +85,14 @@ pub struct Mutation(
     plugins::PluginMutation,
     LibraryMutation,
     PeopleMutation,
-    privacy::PrivacyMutation,
+    RightsMutation,
     jobs::JobMutation,
     models::ModelMutation,
 );
+
+/// What people's rights take, and what may be done with their data.
+#[derive(MergedObject, Default)]
+pub struct RightsMutation(privacy::PrivacyMutation, purposes::PurposeMutation, consents::ConsentMutation);
 
 /// What can be done to knowledge.
 #[derive(MergedObject, Default)]

@@ -25,7 +25,7 @@ use consigne_assistant::{
 use consigne_foundation::{
     audit::CheckpointDuty,
     jobs::{Duty, JobHandler, Runner, RunnerOptions},
-    privacy::{EraseHandler, LedgerReplay},
+    privacy::{EraseHandler, LedgerReplay, ObjectionReplay},
 };
 
 use tokio::sync::Mutex;
@@ -63,6 +63,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
     ];
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(LedgerReplay(services.privacy.clone())),
+        Arc::new(ObjectionReplay(services.privacy.clone())),
         Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
         Arc::new(IndexSweep::new(knowledge.clone())),
         Arc::new(SourceSchedule(knowledge.clone())),

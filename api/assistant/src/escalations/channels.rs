@@ -8,6 +8,7 @@ use consigne_foundation::{
     audit::{self, Event},
     error::ErrorKind,
     plugins::{Registry, addresses},
+    privacy::{Purpose, instructions},
     store::{Store, WorkspaceTx},
 };
 use consigne_sdk::CapabilityKind;
@@ -47,10 +48,11 @@ pub async fn list(scope: &Scope, store: &Store, registry: &Registry) -> Result<V
         let tx = store.read(scope).await?;
         table::Entity::find().filter(table::Column::WorkspaceId.eq(scope.workspace())).all(tx.db()).await?
     };
+    let is_instructed = instructions::stands(&store.read(scope).await?, Purpose::Escalation).await?;
     let mut all = Vec::new();
     for plugin in registry.channels() {
         let is_enabled = used.contains(&plugin);
-        let traits = match is_enabled {
+        let traits = match is_enabled && is_instructed {
             // One that cannot open says so when it is checked.
             true => registry.channel(scope, store, plugin).await.ok().map(|channel| channel.traits()),
             false => None,

@@ -11,6 +11,7 @@ use consigne_foundation::{
     id::{DeliveryId, EscalationId},
     jobs::{self, ClaimedJob, JobHandler, NewJob, Outcome},
     plugins::Registry,
+    privacy::{Purpose, admission},
     store::{Store, WorkspaceTx},
 };
 use consigne_sdk::{Delivery, Notice, PluginError, PluginErrorKind, Receipt};
@@ -138,6 +139,13 @@ impl DeliverHandler {
             let is_tried = earlier.attempt_began_at.is_some();
             return Ok(if is_tried { Turn::Later(Duration::from_secs(1)) } else { Turn::Over });
         }
+        if let Some(refusal) = admission::refusal(&tx, Purpose::Escalation, row.subject_id).await? {
+            deliveries::bury(scope, &tx, &row, "PURPOSE_REFUSED").await?;
+            tx.commit().await?;
+            admission::write_down(scope, &self.store, refusal).await?;
+            self.meter.attempted("dead");
+            return Ok(Turn::Over);
+        }
         if channels::gone(&tx).await?.contains(&row.plugin_id) {
             deliveries::bury(scope, &tx, &row, "GONE").await?;
             tx.commit().await?;
@@ -261,6 +269,7 @@ fn pause(row: &table::Model, asked: Option<Duration>) -> Option<Duration> {
 fn not_opened(error: &Error) -> Ended {
     let (code, what_next) = match error.kind() {
         ErrorKind::NotFound | ErrorKind::Disabled => ("DISABLED", Next::GiveUp),
+        ErrorKind::PurposeRefused => ("PURPOSE_REFUSED", Next::GiveUp),
         ErrorKind::Misconfigured | ErrorKind::Invalid => ("MISCONFIGURED", Next::GiveUp),
         _ => ("UNAVAILABLE", Next::Again(None)),
     };

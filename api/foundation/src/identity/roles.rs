@@ -31,7 +31,7 @@ pub enum Role {
 
 /// Who may do what. One row a permission, one column a role, in the order of [`Role::ALL`].
 #[rustfmt::skip]
-const TABLE: [(Permission, [u8; 7]); 15] = [
+const TABLE: [(Permission, [u8; 7]); 16] = [
     //                           Owner Admin Dpo Agent Editor Auditor Visitor
     (Permission::WorkspaceRead,  [1,    1,    1,  1,    1,     1,      0]),
     (Permission::WorkspaceWrite, [1,    1,    0,  0,    0,     0,      0]),
@@ -48,6 +48,7 @@ const TABLE: [(Permission, [u8; 7]); 15] = [
     (Permission::PrivacyRead,    [1,    1,    1,  0,    0,     1,      0]),
     (Permission::PrivacyErase,   [1,    1,    1,  0,    0,     0,      0]),
     (Permission::JobsWrite,      [1,    1,    0,  0,    0,     0,      0]),
+    (Permission::PrivacyWrite,   [1,    1,    1,  0,    0,     0,      0]),
 ];
 
 impl Role {

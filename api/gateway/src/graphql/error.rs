@@ -20,6 +20,8 @@ pub enum ErrorCode {
     TemporarilyUnavailable,
     /// The assistant is paused or the plugin is off.
     Disabled,
+    /// The workspace does not instruct this purpose (any more), or the person objected to it or did not consent.
+    PurposeRefused,
     /// The person's data was erased, or is being erased.
     SubjectErased,
     /// The e-mail address, the password or the token is not right.
@@ -87,6 +89,7 @@ fn user_error(error: consigne_foundation::Error) -> Result<UserError> {
         ErrorKind::RateLimited => ErrorCode::RateLimited,
         ErrorKind::Unavailable => ErrorCode::TemporarilyUnavailable,
         ErrorKind::Disabled => ErrorCode::Disabled,
+        ErrorKind::PurposeRefused => ErrorCode::PurposeRefused,
         ErrorKind::SubjectErased => ErrorCode::SubjectErased,
         ErrorKind::Misconfigured => ErrorCode::Misconfigured,
         ErrorKind::Unauthenticated | ErrorKind::Forbidden | ErrorKind::Corrupt | ErrorKind::Internal => {
@@ -109,6 +112,7 @@ pub fn refuse(error: consigne_foundation::Error) -> Error {
         ErrorKind::RateLimited => "RATE_LIMITED",
         ErrorKind::Unavailable => "TEMPORARILY_UNAVAILABLE",
         ErrorKind::Disabled => "DISABLED",
+        ErrorKind::PurposeRefused => "PURPOSE_REFUSED",
         ErrorKind::SubjectErased => "SUBJECT_ERASED",
         ErrorKind::Misconfigured => "MISCONFIGURED",
         ErrorKind::Corrupt | ErrorKind::Internal => {

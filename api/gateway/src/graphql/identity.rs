@@ -69,6 +69,8 @@ pub enum PermissionName {
     PrivacyErase,
     /// See dead jobs and retry them.
     JobsWrite,
+    /// Serve people's rights: instructions, consents, objections, requests.
+    PrivacyWrite,
 }
 
 /// What kind of actor a token stands for.
