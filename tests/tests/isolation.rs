@@ -56,7 +56,10 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
     let canned = member.graphql("create_canned_reply", json!({"input": input})).await?.ok();
     member.graphql("set_staff_name", json!({"input": {"name": "Ann"}})).await?.ok();
     member.graphql("mark_chat_read", json!({"input": {"chatId": waiting}})).await?.ok();
+    let input = json!({"kind": "ACCESS", "source": "STAFF", "subjectId": visitor.subject});
+    let request = member.graphql("record_privacy_request", json!({"input": input})).await?.ok();
     Ok(World::from([
+        ("privacyRequest", request.text("/recordPrivacyRequest/privacyRequest/id")),
         ("account", members.text("/members/0/accountId")),
         ("cannedReply", canned.text("/createCannedReply/cannedReply/id")),
         ("delivery", deliveries.text("/deliveries/nodes/0/id")),
@@ -95,6 +98,7 @@ fn kinds(place: &IdPlace) -> Vec<&'static str> {
         (_, "embeddingChangeId") => vec!["embeddingChange"],
         (_, "jobId") => vec!["job"],
         (_, "subjectId") => vec!["subject"],
+        ("privacyRequest", "id") | (_, "privacyRequestId") => vec!["privacyRequest"],
         (_, "uploadId") => vec!["upload"],
         (_, "workspaceId") => vec!["workspace"],
         _ => panic!("what does {}({}) name? Add it to the isolation test", place.field, place.argument),

@@ -8,7 +8,15 @@ use consigne_tests::{app::TestApp, contract::Contract, source};
 use serde_json::json;
 
 /// What anybody may ask for without signing in.
-const PUBLIC: &[&str] = &["signIn", "refreshSession", "startVisitorSession"];
+const PUBLIC: &[&str] = &[
+    "signIn",
+    "refreshSession",
+    "startVisitorSession",
+    "submitPrivacyRequest",
+    "verifyPrivacyRequest",
+    "sendPrivacyCode",
+    "privacyInfo",
+];
 
 /// What a visitor may ask for; everything else is refused. They erase themselves and nobody else: see `erasure`.
 const FOR_VISITORS: &[&str] = &[
@@ -35,6 +43,12 @@ const FOR_VISITORS: &[&str] = &[
     "withdrawConsent",
     "objectToPurpose",
     "takeBackObjection",
+    "privacyInfo",
+    "privacyRequest",
+    "submitPrivacyRequest",
+    "verifyPrivacyRequest",
+    "sendPrivacyCode",
+    "withdrawPrivacyRequest",
 ];
 
 #[test]

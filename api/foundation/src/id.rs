@@ -175,6 +175,8 @@ ids! {
     ErasureId "era";
     /// A consent that a person gave.
     ConsentId "con";
+    /// A request of a person about their data.
+    PrivacyRequestId "prq";
     /// A job.
     JobId "job";
 }

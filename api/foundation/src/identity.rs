@@ -13,7 +13,7 @@
 pub mod accounts;
 pub mod api_keys;
 pub mod authenticate;
-mod email;
+pub(crate) mod email;
 pub mod operator;
 pub mod password;
 pub mod roles;

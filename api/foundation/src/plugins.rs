@@ -24,7 +24,7 @@ use std::{
 };
 
 use consigne_sdk::{
-    Capability, CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, PageFetcher, Plugin, Price,
+    Capability, CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, Mailer, PageFetcher, Plugin, Price,
     Processing, ProcessorRole, Reranker, VectorIndex,
 };
 use serde_json::Value;
@@ -313,6 +313,37 @@ impl Registry {
         Ok(None)
     }
 
+    /// What sends mail to one person: the workspace's own, the first registered where there are several, or else the
+    /// operator's; none where there is neither.
+    ///
+    /// # Errors
+    /// `Misconfigured`, `Unavailable` where it cannot open.
+    pub async fn mailer(&self, scope: &Scope, store: &Store) -> Result<Option<Arc<dyn Mailer>>> {
+        for entry in self.0.entries.iter().filter(|entry| entry.offers(CapabilityKind::Mailer)) {
+            match self.opened(scope, store, entry.id(), CapabilityKind::Mailer).await {
+                Ok((Capability::Mailer(mailer), _)) => return Ok(Some(mailer)),
+                Ok(_) => return Err(not_that(entry.id())),
+                Err(error) if error.kind() == ErrorKind::Disabled => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(entry) = self.operators_mailer() else { return Ok(None) };
+        let cell = self.cell((Whose::Operator, entry.id(), CapabilityKind::Mailer), 0);
+        let open = async || entry.open(CapabilityKind::Mailer, entry.settings.clone()).await;
+        match cell.get_or_try_init(open).await?.clone() {
+            Capability::Mailer(mailer) => Ok(Some(mailer)),
+            _ => Err(not_that(entry.id())),
+        }
+    }
+
+    /// The mailer that the operator set up for everybody.
+    fn operators_mailer(&self) -> Option<&Entry> {
+        let mut mailers = self.0.entries.iter().filter(|entry| entry.offers(CapabilityKind::Mailer));
+        mailers.find(|entry| {
+            entry.settings != Value::Object(serde_json::Map::new()) && entry.schema.check(&entry.settings).is_ok()
+        })
+    }
+
     /// The plugins with this capability that the workspace uses, in the order of their registration.
     ///
     /// # Errors
@@ -444,6 +475,7 @@ fn purpose_of(capability: CapabilityKind) -> Option<Purpose> {
         CapabilityKind::Corrector => Some(Purpose::Correction),
         CapabilityKind::Channel => Some(Purpose::Escalation),
         CapabilityKind::PageFetcher => Some(Purpose::KnowledgeIndexing),
+        CapabilityKind::Mailer => Some(Purpose::Rights),
         CapabilityKind::Embedder | CapabilityKind::VectorIndex => None,
     }
 }

@@ -4,7 +4,8 @@
 //! here. No method has a default body; the compiler lists who has to answer when a right is added.
 //!
 //! Reading order: [`subjects`], [`holder`], [`erasure`] (GDPR art. 17), [`ledger`], [`second_reader`], [`certificate`]; then
-//! [`purposes`], [`instructions`], [`consents`] (art. 7), [`objections`] (art. 21), and [`admission`], which asks them all.
+//! [`purposes`], [`instructions`], [`consents`] (art. 7), [`objections`] (art. 21), and [`admission`], which asks them all; then
+//! [`calendar`], [`requests`] (who asks, and by when), [`mails`], [`information`] (what the public is told), [`records`] (art. 30).
 //!
 //! Invariants, as absences:
 //! - Nothing reports done what it did not count: a step whose store is down stays PENDING.
@@ -13,15 +14,20 @@
 //! - Nothing is done for a purpose that the workspace revoked, or that the person objected to or did not consent to.
 
 pub mod admission;
+pub mod calendar;
 pub mod certificate;
 pub mod consents;
 pub mod erasure;
 pub mod holder;
 pub mod identity_holder;
+pub mod information;
 pub mod instructions;
 pub mod ledger;
+pub mod mails;
 pub mod objections;
 pub mod purposes;
+pub mod records;
+pub mod requests;
 pub mod second_reader;
 pub mod subjects;
 pub mod word_holder;
@@ -32,8 +38,10 @@ pub use self::{
     erasure::{EraseHandler, Erasure, ErasureState, ErasureStep, LedgerReplay, StepState},
     holder::DataHolder,
     identity_holder::IdentityHolder,
+    mails::PrivacyMailHandler,
     objections::ObjectionReplay,
     purposes::Purpose,
+    requests::PrivacyDeadlines,
     word_holder::WordHolder,
 };
 use crate::{blobs::Blobs, store::Store};

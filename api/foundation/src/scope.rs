@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    id::{AccountId, ApiKeyId, AssistantId, SessionId, SubjectId, VisitorId, WorkspaceId},
+    id::{AccountId, ApiKeyId, AssistantId, PrivacyRequestId, SessionId, SubjectId, VisitorId, WorkspaceId},
 };
 
 /// One thing that can be allowed. Which role has which stands in [`crate::identity::roles`].
@@ -142,17 +142,25 @@ pub enum Actor {
         /// The only assistant that may be asked.
         assistant: AssistantId,
     },
+    /// A person who asked about their data and proved that it was them.
+    Person {
+        /// The request.
+        request: PrivacyRequestId,
+        /// The person, as the workspace holds data about them.
+        subject: SubjectId,
+    },
     /// The product itself, in a job or a recurring duty.
     Duty(&'static str),
 }
 
 impl Actor {
-    /// `member`, `api_key`, `visitor` or `duty`, for the audit log.
+    /// `member`, `api_key`, `visitor`, `person` or `duty`, for the audit log.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Member { .. } => "member",
             Self::ApiKey(_) => "api_key",
             Self::Visitor { .. } => "visitor",
+            Self::Person { .. } => "person",
             Self::Duty(_) => "duty",
         }
     }
@@ -163,6 +171,7 @@ impl Actor {
             Self::Member { account, .. } => Some(account.0),
             Self::ApiKey(key) => Some(key.0),
             Self::Visitor { visitor, .. } => Some(visitor.0),
+            Self::Person { request, .. } => Some(request.0),
             Self::Duty(_) => None,
         }
     }
@@ -202,10 +211,10 @@ impl Scope {
         self.permissions
     }
 
-    /// The person behind a visitor's token.
+    /// The person behind a visitor's token, or behind one of somebody who proved who they are.
     pub fn subject(&self) -> Option<SubjectId> {
         match self.actor {
-            Actor::Visitor { subject, .. } => Some(subject),
+            Actor::Visitor { subject, .. } | Actor::Person { subject, .. } => Some(subject),
             _ => None,
         }
     }

@@ -37,16 +37,29 @@ use crate::{
 };
 
 /// Root mutation fields that stand alone in their request: what is worth guessing at, or cannot be undone.
-const ALONE: [&str; 5] = ["signIn", "refreshSession", "startVisitorSession", "createVisitorToken", "eraseSubject"];
+const ALONE: [&str; 8] = [
+    "signIn",
+    "refreshSession",
+    "startVisitorSession",
+    "createVisitorToken",
+    "eraseSubject",
+    "submitPrivacyRequest",
+    "verifyPrivacyRequest",
+    "sendPrivacyCode",
+];
 
 /// What a root field costs beyond its selections, in points of the rate limit.
-const COSTS: [(&str, u32); 6] = [
+const COSTS: [(&str, u32); 10] = [
     ("askQuestion", 50),
     ("requestPerson", 50),
     ("correctText", 50),
     ("searchKnowledge", 20),
     ("signIn", 100),
     ("auditVerdict", 200),
+    ("submitPrivacyRequest", 100),
+    ("verifyPrivacyRequest", 100),
+    ("sendPrivacyCode", 100),
+    ("privacyInfo", 20),
 ];
 
 /// Bounded lists, and how many items they usually answer with. A chat shows up to twenty answers, and most have a few.

@@ -4,6 +4,7 @@ pub mod channels;
 pub mod data;
 pub mod index;
 pub mod logs;
+pub mod mail;
 pub mod models;
 pub mod server;
 pub mod sources;
@@ -11,8 +12,8 @@ pub mod sources;
 use clap::Args;
 
 pub use self::{
-    channels::ChannelConfig, data::DataConfig, index::IndexConfig, logs::LogConfig, models::ModelConfig,
-    server::ServerConfig, sources::SourceConfig,
+    channels::ChannelConfig, data::DataConfig, index::IndexConfig, logs::LogConfig, mail::MailConfig,
+    models::ModelConfig, server::ServerConfig, sources::SourceConfig,
 };
 
 /// Everything that can be set.
@@ -36,6 +37,9 @@ pub struct Config {
     /// How people are told.
     #[command(flatten)]
     pub channels: ChannelConfig,
+    /// The installation's own mail server.
+    #[command(flatten)]
+    pub mail: MailConfig,
     /// Logs.
     #[command(flatten)]
     pub logs: LogConfig,

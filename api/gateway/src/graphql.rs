@@ -31,7 +31,10 @@ pub mod models;
 pub mod node;
 pub mod plugins;
 pub mod privacy;
+pub mod privacy_info;
+pub mod privacy_requests;
 pub mod purposes;
+pub mod records;
 pub mod request;
 pub mod scalars;
 pub mod sources;
@@ -56,7 +59,14 @@ pub struct Query(
 
 /// What people may ask of those who hold their data, and what those may do with it.
 #[derive(MergedObject, Default)]
-pub struct RightsQuery(privacy::PrivacyQuery, purposes::PurposeQuery, consents::ConsentQuery);
+pub struct RightsQuery(
+    privacy::PrivacyQuery,
+    purposes::PurposeQuery,
+    consents::ConsentQuery,
+    privacy_requests::PrivacyRequestQuery,
+    privacy_info::PrivacyInfoQuery,
+    records::RecordsQuery,
+);
 
 /// What is known: documents, and the sources that they come from.
 #[derive(MergedObject, Default)]
@@ -92,7 +102,13 @@ pub struct Mutation(
 
 /// What people's rights take, and what may be done with their data.
 #[derive(MergedObject, Default)]
-pub struct RightsMutation(privacy::PrivacyMutation, purposes::PurposeMutation, consents::ConsentMutation);
+pub struct RightsMutation(
+    privacy::PrivacyMutation,
+    purposes::PurposeMutation,
+    consents::ConsentMutation,
+    privacy_requests::PrivacyRequestMutation,
+    privacy_info::PrivacyInfoMutation,
+);
 
 /// What can be done to knowledge.
 #[derive(MergedObject, Default)]

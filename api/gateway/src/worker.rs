@@ -25,7 +25,10 @@ use consigne_assistant::{
 use consigne_foundation::{
     audit::CheckpointDuty,
     jobs::{Duty, JobHandler, Runner, RunnerOptions},
-    privacy::{EraseHandler, LedgerReplay, ObjectionReplay},
+    privacy::{
+        EraseHandler, LedgerReplay, ObjectionReplay, PrivacyDeadlines, PrivacyMailHandler,
+        requests::deadlines::AlarmMeter,
+    },
 };
 
 use tokio::sync::Mutex;
@@ -47,11 +50,13 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
     let deliveries = DeliverHandler {
         store: services.store.clone(),
         registry: services.registry.clone(),
-        meter: Arc::new(Meter(metrics)),
+        meter: Arc::new(Meter(metrics.clone())),
     };
+    let mails = PrivacyMailHandler { store: services.store.clone(), registry: services.registry.clone() };
     let handlers: Vec<Arc<dyn JobHandler>> = vec![
         Arc::new(answers),
         Arc::new(deliveries),
+        Arc::new(mails),
         Arc::new(EraseHandler(services.privacy.clone())),
         Arc::new(DeleteHandler(knowledge.clone())),
         Arc::new(PurgeHandler(knowledge.clone())),
@@ -64,6 +69,7 @@ pub fn runner(services: &Services, metrics: Arc<Metrics>) -> Runner {
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(LedgerReplay(services.privacy.clone())),
         Arc::new(ObjectionReplay(services.privacy.clone())),
+        Arc::new(PrivacyDeadlines(Arc::new(Meter(metrics)))),
         Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
         Arc::new(IndexSweep::new(knowledge.clone())),
         Arc::new(SourceSchedule(knowledge.clone())),
@@ -88,6 +94,12 @@ impl DeliveryMeter for Meter {
 
     fn came_in(&self, outcome: &'static str) {
         self.0.outcome(&self.0.channel_events, outcome);
+    }
+}
+
+impl AlarmMeter for Meter {
+    fn raised(&self, alarm: &'static str) {
+        self.0.outcome(&self.0.privacy_alarms, alarm);
     }
 }
 

@@ -24,6 +24,7 @@ pub mod corrector;
 pub mod egress;
 pub mod embedder;
 pub mod error;
+pub mod mailer;
 pub mod manifest;
 pub mod model_server;
 pub mod page_fetcher;
@@ -47,6 +48,7 @@ pub use corrector::{
 pub use egress::{Egress, EgressRequest, EgressResponse};
 pub use embedder::{EmbedKind, Embedder, EmbeddingModel, Fingerprint};
 pub use error::{PluginError, PluginErrorKind, Result};
+pub use mailer::{Mail, Mailer};
 pub use manifest::{CapabilityKind, HostRule, Manifest};
 pub use page_fetcher::{Fetched, Page, PageFetcher, PageRequest};
 pub use plugin::{Capability, Plugin, Price};

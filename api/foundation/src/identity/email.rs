@@ -60,6 +60,14 @@ fn place(account: AccountId) -> Place {
     Place::instance("accounts", "email_sealed", account.0)
 }
 
+/// An address as it is compared, wherever it is kept.
+///
+/// # Errors
+/// `Invalid`, without the address.
+pub(crate) fn normalised(typed: &str) -> Result<String> {
+    Email::parse(typed).map(|email| email.0)
+}
+
 /// Lower case can undo NFKC and the other way round, so NFKC has the last word.
 fn normalise(typed: &str) -> String {
     let folded: String = typed.trim().nfkc().collect::<String>().to_lowercase();

@@ -175,6 +175,7 @@ async fn what_each_role_may_do() {
             "PRIVACY_READ: OWNER ADMIN DPO AUDITOR",
             "PRIVACY_ERASE: OWNER ADMIN DPO",
             "JOBS_WRITE: OWNER ADMIN",
+            "PRIVACY_WRITE: OWNER ADMIN DPO",
         ]
     );
 }

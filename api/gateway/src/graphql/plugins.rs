@@ -30,6 +30,8 @@ pub enum PluginCapability {
     Channel,
     /// Corrects texts without keeping any.
     Corrector,
+    /// Sends mail to one person.
+    Mailer,
 }
 
 /// Who the operator of a plugin's other side is (GDPR art. 4 and 28).

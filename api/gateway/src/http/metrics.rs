@@ -57,6 +57,9 @@ pub struct Metrics {
     pub channel_events: Family<Labels<1>, Counter>,
     /// Erasures that are not finished.
     pub erasures_pending: Gauge,
+    /// Alarms about deadlines of privacy requests, by `outcome` (`FORWARD_SOON`, `FORWARD_MISSED`, `AGREEMENT_SOON`,
+    /// `AGREEMENT_MISSED`, `DUE_SOON`, `DUE_MISSED`).
+    pub privacy_alarms: Family<Labels<1>, Counter>,
     registry: Registry,
 }
 
@@ -87,6 +90,7 @@ impl Metrics {
             deliveries: Family::default(),
             channel_events: Family::default(),
             erasures_pending: Gauge::default(),
+            privacy_alarms: Family::default(),
             registry: Registry::with_prefix("consigne"),
         };
         let m = &mut metrics;
@@ -119,6 +123,7 @@ impl Metrics {
         registry.register("deliveries", "Attempts to tell a channel, by outcome", m.deliveries.clone());
         registry.register("channel_events", "Events that came back through channels", m.channel_events.clone());
         registry.register("erasures_pending", "Erasures that are not finished", m.erasures_pending.clone());
+        registry.register("privacy_alarms", "Alarms about deadlines of privacy requests", m.privacy_alarms.clone());
         metrics
     }
 
