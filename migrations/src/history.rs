@@ -16,6 +16,7 @@ const SOURCE_CARE: &str = include_str!("m0006_source_care.sql");
 const ESCALATIONS: &str = include_str!("m0007_escalations.sql");
 const MODELS: &str = include_str!("m0008_models.sql");
 const PEOPLES_RIGHTS: &str = include_str!("m0009_peoples_rights.sql");
+const PRIVACY: &str = include_str!("m0010_privacy.sql");
 const BACKUPS: &str = include_str!("m0011_backups.sql");
 const ACCOUNTS: &str = include_str!("m0012_accounts.sql");
 const PROCESSING_GROUNDS: &str = include_str!("m0013_processing_grounds.sql");
@@ -32,6 +33,7 @@ const DATA: &[(&str, &str)] = &[
     ("m0007_escalations", ESCALATIONS),
     ("m0008_models", MODELS),
     ("m0009_peoples_rights", PEOPLES_RIGHTS),
+    ("m0010_privacy", PRIVACY),
     ("m0011_backups", BACKUPS),
     ("m0012_accounts", ACCOUNTS),
     ("m0013_processing_grounds", PROCESSING_GROUNDS),

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`app`] (one gateway for one test), [`people`], [`client`], [`listen`] (what they do); [`canary`] and
 //! [`database`] (searching bytes); [`contract`] (operations made from the schema); [`standins`] (other people's servers);
-//! [`plugins`] (parts of the product that obey a test); [`recorder`] (a channel to people);
+//! [`plugins`] (parts of the product that obey a test); [`recorder`] (a channel to people); [`postbox`] (mail to one person);
 //! [`texts`] (what is uploaded); [`source`] (the house's own text).
 //!
 //! Nothing here reaches behind the public API, but to search bytes and to tamper with them.
@@ -15,6 +15,7 @@ pub mod database;
 pub mod listen;
 pub mod people;
 pub mod plugins;
+pub mod postbox;
 pub mod recorder;
 pub mod source;
 pub mod standins;

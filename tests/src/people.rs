@@ -275,6 +275,12 @@ impl Visitor {
         Ok(())
     }
 
+    /// As [`Visitor::request_person`]; answers why not, where nobody is called.
+    pub async fn does_ask_for_a_person(&self, chat: &str) -> Result<Option<String>> {
+        let asked = self.graphql("request_person", json!({"input": {"chatId": chat}})).await?;
+        Ok(asked.user_error().or(asked.error()).map(str::to_owned))
+    }
+
     /// Who has the chat.
     pub async fn state(&self, chat: &str) -> Result<String> {
         Ok(self.graphql("chat_state", json!({"id": chat})).await?.ok().text("/chat/state"))

@@ -74,7 +74,10 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
     member.graphql("mark_chat_read", json!({"input": {"chatId": waiting}})).await?.ok();
     let input = json!({"subjectId": visitor.subject, "ground": "LEGAL_CLAIMS", "endsAt": "2100-01-01T00:00:00Z"});
     let hold = member.graphql("place_hold", json!({"input": input})).await?.ok();
+    let input = json!({"kind": "ACCESS", "source": "STAFF", "subjectId": visitor.subject});
+    let request = member.graphql("record_privacy_request", json!({"input": input})).await?.ok();
     Ok(World::from([
+        ("privacyRequest", request.text("/recordPrivacyRequest/privacyRequest/id")),
         ("account", viewer.text("/viewer/actorId")),
         ("visitorSigningKey", visitor_key.text("/addVisitorSigningKey/visitorSigningKey/id")),
         ("invitation", invited.text("/inviteMember/invitation/id")),
@@ -126,6 +129,7 @@ fn kinds(place: &IdPlace) -> Vec<&'static str> {
         (_, "jobId") => vec!["job"],
         (_, "holdId") => vec!["hold"],
         ("subject", "id") | (_, "subjectId" | "absorbedSubjectId" | "intoSubjectId") => vec!["subject"],
+        ("privacyRequest", "id") | (_, "privacyRequestId") => vec!["privacyRequest"],
         ("dataExport", "id") | (_, "exportId") => vec!["export"],
         (_, "identifierId") => vec!["identifier"],
         (_, "mergeId") => vec!["merge"],

@@ -20,6 +20,10 @@ const PUBLIC: &[&str] = &[
     "confirmEmailChange",
     "acceptInvitation",
     "startVisitorSession",
+    "submitPrivacyRequest",
+    "verifyPrivacyRequest",
+    "sendPrivacyCode",
+    "privacyInfo",
 ];
 
 /// What a visitor may ask for; everything else is refused. They erase
@@ -54,6 +58,19 @@ const FOR_VISITORS: &[&str] = &[
     "rectifyIdentifier",
     "removeIdentifier",
     "rectifyMessage",
+    "consentText",
+    "consents",
+    "objections",
+    "giveConsent",
+    "withdrawConsent",
+    "objectToPurpose",
+    "takeBackObjection",
+    "privacyInfo",
+    "privacyRequest",
+    "submitPrivacyRequest",
+    "verifyPrivacyRequest",
+    "sendPrivacyCode",
+    "withdrawPrivacyRequest",
 ];
 
 #[test]

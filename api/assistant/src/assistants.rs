@@ -206,6 +206,8 @@ async fn hold(tx: &WorkspaceTx, id: AssistantId) -> Result<Assistant> {
 async fn require_chat_model(scope: &Scope, store: &Store, registry: &Registry, plugin: &str) -> Result<()> {
     match registry.chat_model(scope, store, plugin).await {
         Ok(_) => Ok(()),
+        // It is there, and will be asked once the purpose is instructed again.
+        Err(error) if error.kind() == ErrorKind::PurposeRefused => Ok(()),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Disabled) => {
             Err(Error::invalid("chatModel", "This workspace uses no chat model of that name; enable its plugin first."))
         }

@@ -24,6 +24,7 @@ use consigne_foundation::{
     Error, Permission, Result, Scope,
     audit::Event,
     detector::{Group, Span, mask},
+    privacy::{Purpose, admission},
     scope::Actor,
     store::Store,
 };
@@ -114,9 +115,8 @@ impl Corrections {
     /// Corrects. Nothing happens before the stream is asked, and dropping it ends the call to the other side.
     ///
     /// # Errors
-    /// As the only item, or the last: `Forbidden`; `Disabled` for visitors whom the workspace does not let, and where it uses
-    /// no corrector; `Invalid` for the text and the language; `Sensitive` for what may not be
-    /// corrected; `RateLimited`;
+    /// As the only item, or the last: `Forbidden`; `PurposeRefused`; `Disabled` for visitors whom the workspace does not let, and
+    /// where it uses no corrector; `Invalid` for the text and the language; `Sensitive` for what may not be corrected; `RateLimited`;
     /// `LimitExceeded` where the budget does not cover it; `Unavailable`. None holds a piece of the text.
     pub fn correct(self, scope: Scope, ask: Ask) -> impl Stream<Item = Result<Said>> + Send {
         async_stream::try_stream! {
@@ -199,6 +199,7 @@ impl Corrections {
 
     async fn prepare(&self, scope: &Scope, ask: &Ask) -> Result<Prepared> {
         scope.require(Permission::ChatsAsk)?;
+        admission::admit(scope, &self.store, Purpose::Correction, scope.subject()).await?;
         let text = ask.text.expose();
         if text.trim().is_empty() || text.chars().count() > LONGEST {
             return Err(Error::invalid("text", format!("A text has 1 to {LONGEST} characters.")));

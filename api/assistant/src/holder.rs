@@ -22,8 +22,8 @@ use crate::{
         events::{self, Happening},
     },
     entity::{
-        answers, channel_threads, chat_events, chat_notes, chat_reads, chats, citations, processing_grounds,
-        deliveries, escalations, inbox_events, messages, staff_names,
+        answers, channel_threads, chat_events, chat_notes, chat_reads, chats, citations, deliveries, escalations,
+        inbox_events, messages, processing_grounds, staff_names,
     },
     escalations::outbox,
     knowledge::{Knowledge, search},

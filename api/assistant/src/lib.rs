@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`assistants`], [`knowledge`] (documents, ingest, search), [`policy`] (where texts may go), [`usage`]
 //! (numbers and budgets), [`routes`] (ways to a model), [`chats`] (chats, answers, live events), [`escalations`] (people in
-//! the loop), [`corrections`], [`holder`], [`retention`].
+//! the loop), [`corrections`], [`analytics`] (of those who agreed), [`holder`], [`retention`].
 //!
 //! Invariants, as absences:
 //! - Nothing here knows HTTP or GraphQL.
@@ -10,6 +10,7 @@
 //! - No citation is shown that was not found in a stored passage.
 //! - No text that is corrected reaches a table, a job, a log or an error.
 
+pub mod analytics;
 pub mod assistants;
 pub mod chats;
 pub mod corrections;

@@ -70,13 +70,14 @@ impl Routes {
     /// The ways to these plugins that the workspace allows, in their order, for texts about this person.
     ///
     /// # Errors
-    /// `Misconfigured` where the workspace uses none of them; `Invalid` for the field `transfers` where it allows none;
-    /// else why the first of them cannot be opened.
+    /// `PurposeRefused` where the workspace revoked the purpose of answering; `Misconfigured` where it uses none of them;
+    /// `Invalid` for the field `transfers` where it allows none; else why the first of them cannot be opened.
     pub(crate) async fn chat(&self, scope: &Scope, plugins: &[String], about: Option<SubjectId>) -> Result<ChatRoutes> {
         let transfers = self.policy(scope).await?.transfers;
         let (mut candidates, mut failure, mut forbidden) = (Vec::new(), None, false);
         for plugin in plugins {
             match self.registry.chat_route(scope, &self.store, plugin).await {
+                Err(error) if error.kind() == ErrorKind::PurposeRefused => return Err(error),
                 Ok((model, facts)) if transfers.allows(&facts.processing) => candidates.push((model, facts)),
                 Ok(_) => forbidden = true,
                 Err(error) => failure = failure.or(Some(error)),

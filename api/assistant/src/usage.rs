@@ -7,13 +7,17 @@
 //! Invariants, as absences:
 //! - No text, no person and no chat is in a row; nobody can be told apart.
 //! - No call to another party is made that the budget does not cover.
+//! - No call is made for a purpose that the workspace revoked: charging asks, last before a byte leaves.
 
 use consigne_foundation::{
     Error, ErrorKind, Permission, Result, Scope, Timestamp,
     audit::{self, Event},
     id::SubjectId,
     plugins::RouteFacts,
-    privacy::recipients::{self, Why},
+    privacy::{
+        Purpose, admission,
+        recipients::{self, Why},
+    },
     store::{Store, WorkspaceTx},
 };
 use consigne_sdk::ProcessorRole;
@@ -46,6 +50,13 @@ impl Kind {
         match self {
             Self::Answer(_) => "ANSWER",
             Self::Correction => "CORRECTION",
+        }
+    }
+
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::Answer => Purpose::Answering,
+            Self::Correction => Purpose::Correction,
         }
     }
 }
@@ -109,7 +120,7 @@ pub struct Standing {
 /// data about whom. What runs inside this installation costs no budget.
 ///
 /// # Errors
-/// `LimitExceeded` where the budget does not cover it; `Restricted`.
+/// `LimitExceeded` where the budget does not cover it; `PurposeRefused` where the workspace revoked what it is for; `Restricted`.
 pub async fn charge(
     scope: &Scope,
     store: &Store,
@@ -123,6 +134,10 @@ pub async fn charge(
     let now = store.now();
     let charge = Charge { kind, facts: facts.clone(), day: now.day(), month: month_of(now), charged };
     let tx = store.write(scope).await?;
+    if let Some(refusal) = admission::refusal(&tx, kind.purpose(), None).await? {
+        drop(tx);
+        return Err(admission::write_down(scope, store, refusal).await?);
+    }
     let policy = policy::current(&tx).await?;
     let month = hold(&tx, charge.month).await?;
     let (tokens, micros) = (month.tokens + charge.tokens(), month.micros + charge.micros());

@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Restricted,
     /// The assistant is paused or the plugin is off.
     Disabled,
+    /// The workspace does not instruct this purpose (any more), or the person objected to it or did not consent.
+    PurposeRefused,
     /// A limit of size, number or depth is passed.
     LimitExceeded,
     /// The text holds a secret or a special category of personal data that there is no ground on record for.

@@ -193,6 +193,10 @@ ids! {
     DataExportId "exp";
     /// A restriction of the processing of a person's data.
     RestrictionId "rst";
+    /// A consent that a person gave.
+    ConsentId "con";
+    /// A request of a person about their data.
+    PrivacyRequestId "prq";
     /// A job.
     JobId "job";
 }

@@ -12,6 +12,7 @@
 //! - No setting is ever returned, logged or named in an error.
 //! - No workspace's settings mix with the operator's, so that no operator's key goes to a host that a workspace names.
 //! - No plugin that a workspace switched off answers for it.
+//! - No plugin that speaks to others is opened for a purpose that the workspace revoked.
 
 pub mod addresses;
 pub mod register;
@@ -23,7 +24,7 @@ use std::{
 };
 
 use consigne_sdk::{
-    Capability, CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, PageFetcher, Plugin, Price,
+    Capability, CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, Mailer, PageFetcher, Plugin, Price,
     Processing, ProcessorRole, Reranker, VectorIndex,
 };
 use serde_json::Value;
@@ -34,6 +35,7 @@ use self::settings::{Schema, Stored};
 use crate::{
     error::{Error, ErrorKind, Result},
     id::WorkspaceId,
+    privacy::{Purpose, admission},
     scope::Scope,
     store::Store,
 };
@@ -231,7 +233,8 @@ impl Registry {
     /// is read each time, so that switching it off holds at the next question.
     ///
     /// # Errors
-    /// `NotFound`; `Disabled` where the workspace does not use it; `Misconfigured`, `Unavailable` where it cannot open.
+    /// `NotFound`; `Disabled` where the workspace does not use it; `PurposeRefused` where it revoked what for;
+    /// `Misconfigured`, `Unavailable` where it cannot open.
     pub async fn chat_model(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn ChatModel>> {
         self.chat_route(scope, store, plugin).await.map(|(model, _)| model)
     }
@@ -323,6 +326,37 @@ impl Registry {
         Ok(None)
     }
 
+    /// What sends mail to one person: the workspace's own, the first registered where there are several, or else the
+    /// operator's; none where there is neither.
+    ///
+    /// # Errors
+    /// `Misconfigured`, `Unavailable` where it cannot open.
+    pub async fn mailer(&self, scope: &Scope, store: &Store) -> Result<Option<Arc<dyn Mailer>>> {
+        for entry in self.0.entries.iter().filter(|entry| entry.offers(CapabilityKind::Mailer)) {
+            match self.opened(scope, store, entry.id(), CapabilityKind::Mailer).await {
+                Ok((Capability::Mailer(mailer), _)) => return Ok(Some(mailer)),
+                Ok(_) => return Err(not_that(entry.id())),
+                Err(error) if error.kind() == ErrorKind::Disabled => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(entry) = self.operators_mailer() else { return Ok(None) };
+        let cell = self.cell((Whose::Operator, entry.id(), CapabilityKind::Mailer), 0);
+        let open = async || entry.open(CapabilityKind::Mailer, entry.settings.clone()).await;
+        match cell.get_or_try_init(open).await?.clone() {
+            Capability::Mailer(mailer) => Ok(Some(mailer)),
+            _ => Err(not_that(entry.id())),
+        }
+    }
+
+    /// The mailer that the operator set up for everybody.
+    fn operators_mailer(&self) -> Option<&Entry> {
+        let mut mailers = self.0.entries.iter().filter(|entry| entry.offers(CapabilityKind::Mailer));
+        mailers.find(|entry| {
+            entry.settings != Value::Object(serde_json::Map::new()) && entry.schema.check(&entry.settings).is_ok()
+        })
+    }
+
     /// The plugins with this capability that the workspace uses, in the order of their registration.
     ///
     /// # Errors
@@ -365,6 +399,9 @@ impl Registry {
             self.forget(scope.workspace(), entry.id());
             return Err(switched_off(entry));
         }
+        if let Some(purpose) = purpose_of(capability) {
+            admission::admit(scope, store, purpose, None).await?;
+        }
         let own = match &stored {
             Some(stored) => stored.own_settings(scope, store).await?.map(|settings| (stored.version, settings)),
             None => None,
@@ -397,6 +434,7 @@ impl Registry {
         if !self.is_enabled(entry, stored.as_ref()) {
             return Err(switched_off(entry));
         }
+        admission::admit(scope, store, Purpose::KnowledgeIndexing, None).await?;
         let open = async || match self.open_as_operator(entry.id(), CapabilityKind::PageFetcher).await? {
             Capability::PageFetcher(fetcher) => Ok(fetcher),
             _ => Err(not_that(entry.id())),
@@ -440,6 +478,18 @@ impl Registry {
     fn forget(&self, workspace: WorkspaceId, plugin: &'static str) {
         let mut all = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|(whose, id, _), _| (*whose, *id) != (Whose::Workspace(workspace), plugin));
+    }
+}
+
+/// What a plugin is opened for. Whoever asks for an embedder or an index says so by themselves: both serve two purposes.
+fn purpose_of(capability: CapabilityKind) -> Option<Purpose> {
+    match capability {
+        CapabilityKind::ChatModel | CapabilityKind::Reranker => Some(Purpose::Answering),
+        CapabilityKind::Corrector => Some(Purpose::Correction),
+        CapabilityKind::Channel => Some(Purpose::Escalation),
+        CapabilityKind::PageFetcher => Some(Purpose::KnowledgeIndexing),
+        CapabilityKind::Mailer => Some(Purpose::Rights),
+        CapabilityKind::Embedder | CapabilityKind::VectorIndex => None,
     }
 }
 

@@ -6,14 +6,20 @@
 //! Reading order: [`subjects`], [`identifiers`] (what people are known by), [`merges`] (who is one), [`register`], [`holder`],
 //! [`holding`] (what tables have about somebody), [`persons`]; then the rights: [`exports`] (GDPR art. 15 and 20),
 //! [`restriction`] (art. 18) with [`recipients`] (who got data), [`erasure`] (art. 17), [`ledger`], [`second_reader`], [`holds`],
-//! [`certificate`], [`finality`]; [`retention`] (art. 5(1)(e)).
+//! [`certificate`], [`finality`]; [`retention`] (art. 5(1)(e)); then [`purposes`], [`instructions`], [`consents`] (art. 7),
+//! [`objections`] (art. 21), and [`admission`], which asks them all; then [`calendar`], [`requests`] (who asks, and by when),
+//! [`mails`], [`information`] (what the public is told), [`records`] (art. 30).
 //!
 //! Invariants, as absences:
 //! - Nothing reports done what it did not count: a step whose store is down stays PENDING.
 //! - No erasure can be undone by a restore: its ledger entry stands outside the database and was written first.
 //! - No certificate is signed over a remainder.
+//! - Nothing is done for a purpose that the workspace revoked, or that the person objected to or did not consent to.
 
+pub mod admission;
+pub mod calendar;
 pub mod certificate;
+pub mod consents;
 pub mod erasure;
 pub mod exports;
 pub mod finality;
@@ -22,17 +28,25 @@ pub mod holding;
 pub mod holds;
 pub mod identifiers;
 pub mod identity_holder;
+pub mod information;
+pub mod instructions;
 pub mod ledger;
+pub mod mails;
 pub mod member_holder;
 pub mod merges;
+pub mod objections;
 pub mod persons;
+pub mod purposes;
 pub mod recipients;
+pub mod records;
 pub mod register;
+pub mod requests;
 pub mod restriction;
 pub mod retention;
 pub mod rights_holder;
 pub mod second_reader;
 pub mod subjects;
+pub mod word_holder;
 
 use std::sync::Arc;
 
@@ -42,9 +56,14 @@ pub use self::{
     finality::FinalCertificates,
     holder::DataHolder,
     identity_holder::IdentityHolder,
+    mails::PrivacyMailHandler,
     member_holder::MemberHolder,
+    objections::ObjectionReplay,
+    purposes::Purpose,
+    requests::PrivacyDeadlines,
     rights_holder::RightsHolder,
     second_reader::OtherRole,
+    word_holder::WordHolder,
 };
 use crate::{backups::Backups, blobs::Blobs, store::Store};
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    id::{AccountId, ApiKeyId, AssistantId, SessionId, SubjectId, VisitorId, WorkspaceId},
+    id::{AccountId, ApiKeyId, AssistantId, PrivacyRequestId, SessionId, SubjectId, VisitorId, WorkspaceId},
 };
 
 /// One thing that can be allowed. Which role has which stands in [`crate::identity::roles`].
@@ -50,11 +50,13 @@ pub enum Permission {
     RightsServe,
     /// See dead jobs and retry them.
     JobsWrite,
+    /// Serve people's rights: instructions, consents, objections, requests.
+    PrivacyWrite,
 }
 
 impl Permission {
     /// All permissions.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::WorkspaceRead,
         Self::WorkspaceWrite,
         Self::KnowledgeRead,
@@ -72,6 +74,7 @@ impl Permission {
         Self::SubjectsRead,
         Self::RightsServe,
         Self::JobsWrite,
+        Self::PrivacyWrite,
     ];
 
     /// The name in tokens, settings and the schema: `KNOWLEDGE_READ`.
@@ -146,17 +149,25 @@ pub enum Actor {
         /// The only assistant that may be asked.
         assistant: AssistantId,
     },
+    /// A person who asked about their data and proved that it was them.
+    Person {
+        /// The request.
+        request: PrivacyRequestId,
+        /// The person, as the workspace holds data about them.
+        subject: SubjectId,
+    },
     /// The product itself, in a job or a recurring duty.
     Duty(&'static str),
 }
 
 impl Actor {
-    /// `member`, `api_key`, `visitor` or `duty`, for the audit log.
+    /// `member`, `api_key`, `visitor`, `person` or `duty`, for the audit log.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Member { .. } => "member",
             Self::ApiKey(_) => "api_key",
             Self::Visitor { .. } => "visitor",
+            Self::Person { .. } => "person",
             Self::Duty(_) => "duty",
         }
     }
@@ -167,6 +178,7 @@ impl Actor {
             Self::Member { account, .. } => Some(account.0),
             Self::ApiKey(key) => Some(key.0),
             Self::Visitor { visitor, .. } => Some(visitor.0),
+            Self::Person { request, .. } => Some(request.0),
             Self::Duty(_) => None,
         }
     }
@@ -222,10 +234,10 @@ impl Scope {
         self.permissions
     }
 
-    /// The person behind a visitor's token.
+    /// The person behind a visitor's token, or behind one of somebody who proved who they are.
     pub fn subject(&self) -> Option<SubjectId> {
         match self.actor {
-            Actor::Visitor { subject, .. } => Some(subject),
+            Actor::Visitor { subject, .. } | Actor::Person { subject, .. } => Some(subject),
             _ => None,
         }
     }

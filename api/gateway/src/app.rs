@@ -23,7 +23,7 @@ use consigne_foundation::{
     jobs::Runner,
     plugins::Registry,
     privacy::{
-        DataHolder, IdentityHolder, MemberHolder, OtherRole, Privacy, RightsHolder,
+        DataHolder, IdentityHolder, MemberHolder, OtherRole, Privacy, RightsHolder, WordHolder,
         retention::{self, Retention, Visitors},
     },
     store::{Store, StoreSettings, connect},
@@ -46,7 +46,7 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(5);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Root mutation fields that stand alone in their request: what is worth guessing at, or cannot be undone.
-const ALONE: [&str; 20] = [
+const ALONE: [&str; 23] = [
     "signIn",
     "completeSignIn",
     "refreshSession",
@@ -57,6 +57,9 @@ const ALONE: [&str; 20] = [
     "eraseSubject",
     "requestAccess",
     "requestPortability",
+    "submitPrivacyRequest",
+    "verifyPrivacyRequest",
+    "sendPrivacyCode",
     "signUp",
     "verifyEmail",
     "requestPasswordReset",
@@ -70,7 +73,7 @@ const ALONE: [&str; 20] = [
 ];
 
 /// What a root field costs beyond its selections, in points of the rate limit.
-const COSTS: [(&str, u32); 21] = [
+const COSTS: [(&str, u32); 25] = [
     ("askQuestion", 50),
     ("requestPerson", 50),
     ("correctText", 50),
@@ -92,6 +95,10 @@ const COSTS: [(&str, u32); 21] = [
     ("subjectsByIdentifier", 60),
     ("requestAccess", 100),
     ("requestPortability", 100),
+    ("submitPrivacyRequest", 100),
+    ("verifyPrivacyRequest", 100),
+    ("sendPrivacyCode", 100),
+    ("privacyInfo", 20),
 ];
 
 /// Bounded lists, and how many items they usually answer with. A chat shows up to twenty answers, and most have a few.
@@ -386,6 +393,7 @@ fn services(
         Arc::new(IdentityHolder(store.clone())),
         Arc::new(MemberHolder(store.clone())),
         Arc::new(RightsHolder { store: store.clone(), blobs: blobs.clone() }),
+        Arc::new(WordHolder(store.clone())),
     ];
     let privacy = Privacy::new(store.clone(), blobs, holders).with_backups(backups.clone());
     let mut classes = retention::foundation_classes();

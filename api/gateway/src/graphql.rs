@@ -15,6 +15,7 @@ pub mod channels;
 pub mod chat_events;
 pub mod chats;
 pub mod connection;
+pub mod consents;
 pub mod context;
 pub mod corrections;
 pub mod embeddings;
@@ -34,6 +35,10 @@ pub mod models;
 pub mod node;
 pub mod plugins;
 pub mod privacy;
+pub mod privacy_info;
+pub mod privacy_requests;
+pub mod purposes;
+pub mod records;
 pub mod request;
 pub mod retention;
 pub mod rights;
@@ -59,6 +64,7 @@ pub struct Query(
     LibraryQuery,
     PeopleQuery,
     PeoplesRightsQuery,
+    FairnessQuery,
     RecordQuery,
 );
 
@@ -71,6 +77,16 @@ pub struct AccessQuery(
     accounts::AccountQuery,
     invitations::InvitationQuery,
     visitor_keys::VisitorKeyQuery,
+);
+
+/// What data is processed for, what people said to it, and what they ask.
+#[derive(MergedObject, Default)]
+pub struct FairnessQuery(
+    purposes::PurposeQuery,
+    consents::ConsentQuery,
+    privacy_requests::PrivacyRequestQuery,
+    privacy_info::PrivacyInfoQuery,
+    records::RecordsQuery,
 );
 
 /// What is known: documents, and the sources that they come from.
@@ -111,6 +127,7 @@ pub struct Mutation(
     LibraryMutation,
     PeopleMutation,
     PeoplesRightsMutation,
+    FairnessMutation,
     jobs::JobMutation,
     models::ModelMutation,
 );
@@ -134,6 +151,15 @@ pub struct PeoplesRightsMutation(
     rights::RightsMutation,
     holds::HoldMutation,
     retention::RetentionMutation,
+);
+
+/// What may be done with data, and what people say to it and ask.
+#[derive(MergedObject, Default)]
+pub struct FairnessMutation(
+    purposes::PurposeMutation,
+    consents::ConsentMutation,
+    privacy_requests::PrivacyRequestMutation,
+    privacy_info::PrivacyInfoMutation,
 );
 
 /// What can be done to knowledge.

@@ -17,6 +17,6 @@ pub mod plugins;
 pub mod telemetry;
 pub mod worker;
 
-pub use consigne_foundation::{Clock, Timestamp};
+pub use consigne_foundation::{Clock, Timestamp, privacy::Purpose};
 /// What a plugin is, for those that a test adds.
 pub use consigne_sdk as sdk;

@@ -61,7 +61,10 @@ pub fn compiled_in(config: &Config) -> Result<(Vec<Arc<dyn Plugin>>, InstanceDef
         embedder: "fastembed".to_owned(),
         vector_index: if qdrant.is_some() { "qdrant" } else { "flat" }.to_owned(),
         chat_model: "extractive".to_owned(),
-        settings: qdrant.map(|settings| ("qdrant".to_owned(), settings)).into_iter().collect(),
+        settings: [("qdrant", qdrant), ("email", config.mail.email())]
+            .into_iter()
+            .filter_map(|(plugin, settings)| Some((plugin.to_owned(), settings?)))
+            .collect(),
     };
     Ok((plugins, defaults))
 }

@@ -32,7 +32,9 @@ use consigne_foundation::{
     },
     jobs::{Duty, JobHandler, Runner, RunnerOptions},
     privacy::{
-        EraseHandler, ExportHandler, ExportSweep, FinalCertificates, LedgerReplay,
+        EraseHandler, ExportHandler, ExportSweep, FinalCertificates, LedgerReplay, ObjectionReplay, PrivacyDeadlines,
+        PrivacyMailHandler,
+        requests::deadlines::AlarmMeter,
         retention::{RetentionDuty, RetentionMeter},
     },
 };
@@ -58,9 +60,11 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         registry: services.registry.clone(),
         meter: Arc::new(Meter(metrics.clone())),
     };
+    let mails = PrivacyMailHandler { store: services.store.clone(), registry: services.registry.clone() };
     let handlers: Vec<Arc<dyn JobHandler>> = vec![
         Arc::new(answers),
         Arc::new(deliveries),
+        Arc::new(mails),
         Arc::new(EraseHandler(services.privacy.clone())),
         Arc::new(ExportHandler(services.privacy.clone())),
         Arc::new(DeleteHandler(knowledge.clone())),
@@ -76,6 +80,8 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(LedgerReplay(services.privacy.clone())),
         Arc::new(ExportSweep(services.privacy.clone())),
+        Arc::new(ObjectionReplay(services.privacy.clone())),
+        Arc::new(PrivacyDeadlines(Arc::new(Meter(metrics.clone())))),
         Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
         Arc::new(IndexSweep::new(knowledge.clone())),
         Arc::new(SourceSchedule(knowledge.clone())),
@@ -128,6 +134,12 @@ impl BackupMeter for Meter {
     fn drilled(&self, at: Option<Timestamp>, is_overdue: bool) {
         self.0.newest_drill_seconds.set(at.map_or(0, Timestamp::seconds));
         self.0.drill_overdue.set(i64::from(is_overdue));
+    }
+}
+
+impl AlarmMeter for Meter {
+    fn raised(&self, alarm: &'static str) {
+        self.0.outcome(&self.0.privacy_alarms, alarm);
     }
 }
 

@@ -5,7 +5,7 @@
 //! twice; both carry the same `Message-ID`.
 //!
 //! Reading order: [`settings`], `mark` (the token in addresses and message ids), `mail` (what is sent), `dkim` (who signs it), `wire` and `smtp`
-//! (how), then the way back: `imap`, `inbound` (what a mail is), `bounce`, `html` and `reply` (what of it is the answer),
+//! (how), `mailer` (mail to one person), then the way back: `imap`, `inbound` (what a mail is), `bounce`, `html` and `reply` (what of it is the answer),
 //! and `channel`.
 //!
 //! Invariants, as absences:
@@ -55,8 +55,8 @@ impl Email {
         let manifest = Manifest {
             id: ID,
             name: "E-mail",
-            summary: "Writes to a mailbox of yours when a visitor needs a person, and brings replies back.",
-            capabilities: vec![CapabilityKind::Channel],
+            summary: "Writes to a mailbox of yours when a visitor needs a person, brings replies back, and sends codes and answers about people's rights.",
+            capabilities: vec![CapabilityKind::Channel, CapabilityKind::Mailer],
             hosts: vec![HostRule::FromSetting("smtpUrl"), HostRule::FromSetting("imapUrl")],
             settings_schema: Manifest::schema_of::<Settings>(),
         };
@@ -87,16 +87,18 @@ impl Plugin for Email {
             operator: declared.and_then(|s| s.operator.clone()).unwrap_or_else(unnamed),
             region: declared.and_then(|s| s.region.as_deref()).map_or(Region::Undeclared, Region::of_code),
             safeguard: declared.and_then(|s| s.safeguard).unwrap_or(Safeguard::Undeclared),
-            categories: vec![DataCategory::Conversation],
-            purposes: vec![Purpose::Escalation],
+            categories: vec![DataCategory::Conversation, DataCategory::Contact],
+            purposes: vec![Purpose::Escalation, Purpose::Rights],
             retention: declared.and_then(|s| s.retention_days).map_or(Retention::Undeclared, Retention::Days),
         }
     }
 
     async fn open(&self, capability: CapabilityKind, settings: Value, egress: Egress) -> Result<Capability> {
-        if capability != CapabilityKind::Channel {
-            return Err(PluginError::new(PluginErrorKind::Misconfigured, format!("{ID} is a channel alone")));
+        let settings = Settings::parse(settings)?;
+        match capability {
+            CapabilityKind::Channel => Ok(Capability::Channel(Arc::new(channel::EmailChannel::new(settings, egress)?))),
+            CapabilityKind::Mailer => Ok(Capability::Mailer(Arc::new(mailer::EmailMailer::new(settings, egress)?))),
+            _ => Err(PluginError::new(PluginErrorKind::Misconfigured, format!("{ID} is a channel and a mailer alone"))),
         }
-        Ok(Capability::Channel(Arc::new(channel::EmailChannel::new(Settings::parse(settings)?, egress)?)))
     }
 }

@@ -24,6 +24,8 @@ pub enum CapabilityKind {
     Channel,
     /// Corrects texts without keeping any.
     Corrector,
+    /// Sends mail to one person.
+    Mailer,
 }
 
 /// A host that a plugin may reach. Anything else is refused by [`crate::Egress`].

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
-    CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, Manifest, PageFetcher, Processing, Reranker,
-    Result, VectorIndex,
+    CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, Mailer, Manifest, PageFetcher, Processing,
+    Reranker, Result, VectorIndex,
 };
 
 /// A product behind one capability, or a few under the same settings. Registered by name in the gateway's list; never discovered.
@@ -78,6 +78,8 @@ pub enum Capability {
     Channel(Arc<dyn Channel>),
     /// Corrects texts without keeping any.
     Corrector(Arc<dyn Corrector>),
+    /// Sends mail to one person.
+    Mailer(Arc<dyn Mailer>),
 }
 
 #[cfg(test)]

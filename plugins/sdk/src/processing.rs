@@ -44,6 +44,8 @@ pub enum Purpose {
     Escalation,
     /// Correcting a text before it is sent.
     Correction,
+    /// Serving people's rights: codes, notices, answers.
+    Rights,
 }
 
 /// Where the other side processes.

@@ -13,7 +13,7 @@ use consigne_foundation::{
     id::{AnswerId, MessageId},
     jobs::{ClaimedJob, JobHandler, Outcome},
     plugins::Registry,
-    privacy::subjects,
+    privacy::{Purpose, admission, subjects},
     store::{Store, WorkspaceTx},
     vault::Key,
 };
@@ -62,6 +62,7 @@ const MOST_TOKENS: u32 = 1_024;
 const PASSAGE_TOKENS: i64 = 4_000;
 pub(super) const HISTORY_TURNS: u64 = 3;
 const PAUSED: &str = "ASSISTANT_PAUSED";
+const REFUSED: &str = "PURPOSE_REFUSED";
 
 /// Who processed an answer, where, and what they keep: the facts of the route that served it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +127,10 @@ impl JobHandler for AnswerHandler {
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(Outcome::Done),
             Err(error) if error.kind() == ErrorKind::Disabled => {
                 self.fail(&job.scope, id, PAUSED).await?;
+                Ok(Outcome::Done)
+            }
+            Err(error) if error.kind() == ErrorKind::PurposeRefused => {
+                self.fail(&job.scope, id, REFUSED).await?;
                 Ok(Outcome::Done)
             }
             other => other.map(|()| Outcome::Done),
@@ -220,7 +225,7 @@ impl AnswerHandler {
         let question = question.ok_or_else(|| Error::not_found("message"))?;
         let question = key.open_text(&message_place(&question), &question.text_sealed)?;
         let history = history(&tx, &key, &row).await?;
-        let rules = settings::of(&tx, row.assistant_id).await?;
+        let rules = settings::for_person(&tx, row.assistant_id, row.subject_id).await?;
         state::hold(&tx, row.chat_id).await?;
         let begun = table::Entity::update_many()
             .col_expr(table::Column::Status, Expr::value("STREAMING"))
@@ -361,7 +366,7 @@ impl AnswerHandler {
             return Ok(());
         }
         events::append(&tx, &key, row.chat_id, row.subject_id, &Happening::AnswerFailed(id)).await?;
-        if code != PAUSED {
+        if code != PAUSED && code != REFUSED {
             after_answer::after_answer(scope, &tx, &key, row.chat_id, Found::Failure).await?;
         }
         audit::append(scope, &tx, Event::new("question.unanswered").target("answer", id.0).detail("code", code))
@@ -418,9 +423,10 @@ pub(super) fn language_of(assistant: &Assistant, question: &str) -> Option<&'sta
     language::detect_among(question, &allowed)
 }
 
-/// Refuses once the visitor is erased, the assistant is paused or a person took the chat.
+/// Refuses once the visitor is erased or objected, the purpose is revoked, the assistant is paused or a person took the chat.
 async fn require_wanted(tx: &WorkspaceTx, row: &table::Model) -> Result<()> {
     subjects::require_generation(tx, row.subject_id, row.subject_generation).await?;
+    admission::require(tx, Purpose::Answering, Some(row.subject_id)).await?;
     assistants::require_awake(tx, row.assistant_id).await?;
     let now = table::Entity::find_by_id((tx.workspace(), row.id)).one(tx.db()).await?;
     let is_open = now.is_some_and(|now| now.status == "STREAMING");
@@ -430,6 +436,7 @@ async fn require_wanted(tx: &WorkspaceTx, row: &table::Model) -> Result<()> {
 /// As the visitor's and the assistant's part of [`require_wanted`], for a transaction that writes: no erasure comes between. Answers with the assistant.
 async fn hold_wanted(tx: &WorkspaceTx, row: &table::Model) -> Result<Assistant> {
     subjects::hold_generation(tx, row.subject_id, row.subject_generation).await?;
+    admission::require(tx, Purpose::Answering, Some(row.subject_id)).await?;
     assistants::require_awake(tx, row.assistant_id).await
 }
 

@@ -7,7 +7,7 @@ use consigne_foundation::{
     error::ErrorKind,
     id::{AnswerId, ChatId, MessageId},
     jobs::{self, NewJob},
-    privacy::subjects,
+    privacy::{Purpose, admission, subjects},
     store::{Store, WorkspaceTx},
     vault::Key,
 };
@@ -35,7 +35,8 @@ pub const MOST_CHARACTERS: usize = 4_000;
 ///
 /// # Errors
 /// `Forbidden` for anyone but the visitor; `Invalid` text or key; `NotFound` chat; `Conflict` while the last question is
-/// still being answered; `Sensitive` for secrets and special categories; `Disabled` while the assistant is paused; `SubjectErased`.
+/// still being answered; `Sensitive` for secrets and special categories; `Disabled` while the assistant is paused;
+/// `PurposeRefused`; `SubjectErased`.
 pub async fn ask(
     scope: &Scope,
     store: &Store,
@@ -45,6 +46,7 @@ pub async fn ask(
 ) -> Result<(MessageId, Option<AnswerId>)> {
     super::require_visitor(scope)?;
     let text = check("text", text, MOST_CHARACTERS, idempotency_key)?;
+    admission::admit(scope, store, Purpose::Answering, scope.subject()).await?;
     // The worker begins while the question is still on its way to the disk.
     let tx = store.write_telling_early(scope).await?;
     let chat = super::hold(scope, &tx, chat).await?;
@@ -69,7 +71,7 @@ pub async fn ask(
         return Ok((message, None));
     }
     let assistant = assistants::require_awake(&tx, chat.assistant_id).await?;
-    let rules = settings::of(&tx, chat.assistant_id).await?;
+    let rules = settings::for_person(&tx, chat.assistant_id, chat.subject_id).await?;
     let was_offered = assistant.offers_person && last_found_nothing(&tx, chat.id).await?;
     if let Some(reason) = rules::called_by(&text, was_offered, &rules) {
         let message = written::post(&tx, &key, &chat, new).await?;

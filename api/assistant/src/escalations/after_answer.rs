@@ -50,7 +50,7 @@ fn reason(found: Found, rules: &EscalationSettings) -> Option<EscalationReason> 
 /// Hands the chat over where the rules say so, in the transaction that ends the answer.
 pub(crate) async fn after_answer(scope: &Scope, tx: &WorkspaceTx, key: &Key, chat: ChatId, found: Found) -> Result<()> {
     let chat = state::hold(tx, chat).await?;
-    let rules = settings::of(tx, chat.assistant_id).await?;
+    let rules = settings::for_person(tx, chat.assistant_id, chat.subject_id).await?;
     match reason(found, &rules) {
         Some(reason) if !ChatState::of(&chat).is_peoples() => {
             open::open(scope, tx, key, &chat, &rules, reason).await.map(|_| ())
@@ -62,7 +62,7 @@ pub(crate) async fn after_answer(scope: &Scope, tx: &WorkspaceTx, key: &Key, cha
 /// Hands the chat over where its answers were rated bad too often. The chat is held.
 pub(crate) async fn after_rating(scope: &Scope, tx: &WorkspaceTx, chat: ChatId) -> Result<()> {
     let chat = state::hold(tx, chat).await?;
-    let rules = settings::of(tx, chat.assistant_id).await?;
+    let rules = settings::for_person(tx, chat.assistant_id, chat.subject_id).await?;
     if !rules.calls_for(Trigger::BadRatings) || ChatState::of(&chat) != ChatState::Assistant {
         return Ok(());
     }

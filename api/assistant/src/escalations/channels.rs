@@ -8,6 +8,7 @@ use consigne_foundation::{
     audit::{self, Event},
     error::ErrorKind,
     plugins::{Registry, addresses},
+    privacy::{Purpose, instructions},
     store::{Store, WorkspaceTx},
 };
 use consigne_sdk::CapabilityKind;
@@ -53,10 +54,11 @@ pub async fn list(scope: &Scope, store: &Store, registry: &Registry) -> Result<V
         let of_workspace = table::Column::WorkspaceId.eq(scope.workspace());
         (table::Entity::find().filter(of_workspace).all(tx.db()).await?, policy::current(&tx).await?.transfers)
     };
+    let is_instructed = instructions::stands(&store.read(scope).await?, Purpose::Escalation).await?;
     let mut all = Vec::new();
     for plugin in registry.channels() {
         let is_enabled = used.contains(&plugin);
-        let route = match is_enabled {
+        let route = match is_enabled && is_instructed {
             // One that cannot open says so when it is checked.
             true => registry.channel_route(scope, store, plugin).await.ok(),
             false => None,

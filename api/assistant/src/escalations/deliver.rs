@@ -13,6 +13,7 @@ use consigne_foundation::{
     jobs::{self, ClaimedJob, JobHandler, NewJob, Outcome},
     plugins::Registry,
     privacy::{
+        Purpose, admission,
         recipients::{self, Why},
         subjects,
     },
@@ -148,6 +149,13 @@ impl DeliverHandler {
             // What ends the earlier one calls this one; unless it ended just now.
             let is_tried = earlier.attempt_began_at.is_some();
             return Ok(if is_tried { Turn::Later(Duration::from_secs(1)) } else { Turn::Over });
+        }
+        if let Some(refusal) = admission::refusal(&tx, Purpose::Escalation, row.subject_id).await? {
+            deliveries::bury(scope, &tx, &row, "PURPOSE_REFUSED").await?;
+            tx.commit().await?;
+            admission::write_down(scope, &self.store, refusal).await?;
+            self.meter.attempted("dead");
+            return Ok(Turn::Over);
         }
         if channels::gone(&tx).await?.contains(&row.plugin_id) {
             deliveries::bury(scope, &tx, &row, "GONE").await?;
@@ -314,6 +322,7 @@ fn pause(row: &table::Model, asked: Option<Duration>) -> Option<Duration> {
 fn not_opened(error: &Error) -> Ended {
     let (code, what_next) = match error.kind() {
         ErrorKind::NotFound | ErrorKind::Disabled => ("DISABLED", Next::GiveUp),
+        ErrorKind::PurposeRefused => ("PURPOSE_REFUSED", Next::GiveUp),
         ErrorKind::Misconfigured | ErrorKind::Invalid => ("MISCONFIGURED", Next::GiveUp),
         _ => ("UNAVAILABLE", Next::Again(None)),
     };

@@ -6,7 +6,7 @@ use consigne_foundation::{
     audit::{self, Event},
     error::ErrorKind,
     id::{ChatId, EscalationId, random_uuid},
-    privacy::subjects,
+    privacy::{Purpose, admission, subjects},
     store::{Store, WorkspaceTx},
     vault::Key,
 };
@@ -35,10 +35,11 @@ const MOST_LINES: u64 = 40;
 /// The visitor asks for a person, by the button. Where people have the chat already nothing more happens.
 ///
 /// # Errors
-/// `Forbidden` for anyone but the visitor; `NotFound`; `SubjectErased`.
+/// `Forbidden` for anyone but the visitor; `NotFound`; `PurposeRefused`; `SubjectErased`.
 pub async fn request_person(scope: &Scope, store: &Store, chat: ChatId) -> Result<()> {
     scope.require(Permission::ChatsAsk)?;
     chats::require_visitor(scope)?;
+    admission::admit(scope, store, Purpose::Escalation, scope.subject()).await?;
     let tx = store.write(scope).await?;
     let chat = chats::hold(scope, &tx, chat).await?;
     subjects::hold_active(&tx, chat.subject_id).await?;

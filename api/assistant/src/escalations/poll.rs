@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use consigne_foundation::{
     Error, ErrorKind, Result, Scope,
     jobs::{Duty, DutyContext},
+    privacy::{Purpose, instructions},
 };
 use consigne_sdk::CapabilityKind;
 use futures::{FutureExt, StreamExt, stream};
@@ -57,6 +58,9 @@ impl ChannelPoll {
 
     async fn poll(&self, scope: &Scope, plugin: &str) -> Result<()> {
         let InboundPost { store, registry, meter } = &self.0;
+        if !instructions::stands(&store.read(scope).await?, Purpose::Escalation).await? {
+            return Ok(());
+        }
         let channel = registry.channel(scope, store, plugin).await?;
         let known = {
             let tx = store.read(scope).await?;

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use consigne_foundation::{
     Error, ErrorKind, Permission, Result, Scope,
     audit::{self, Event},
-    id::AssistantId,
+    id::{AssistantId, SubjectId},
     plugins::Registry,
+    privacy::{Purpose, admission},
     store::{Store, WorkspaceTx},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr};
@@ -205,6 +206,20 @@ pub async fn configure(
     let event = Event::new("escalation.configured").target("assistant", assistant.0);
     audit::append(scope, &tx, event.detail("channels", settings.channels.join(","))).await?;
     tx.commit().await?;
+    Ok(settings)
+}
+
+/// An assistant's settings for one person: nothing calls people where the workspace revoked handing over, or the person
+/// objected to it.
+pub(crate) async fn for_person(
+    tx: &WorkspaceTx,
+    assistant: AssistantId,
+    subject: SubjectId,
+) -> Result<EscalationSettings> {
+    let mut settings = of(tx, assistant).await?;
+    if admission::refusal(tx, Purpose::Escalation, Some(subject)).await?.is_some() {
+        settings.triggers.clear();
+    }
     Ok(settings)
 }
 

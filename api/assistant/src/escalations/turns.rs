@@ -6,7 +6,7 @@ use consigne_foundation::{
     error::ErrorKind,
     id::{AccountId, ChatId, MessageId},
     identity::accounts,
-    privacy::subjects,
+    privacy::{Purpose, admission, subjects},
     scope::Actor,
     store::{Store, WorkspaceTx},
     vault::Key,
@@ -81,7 +81,7 @@ impl Held {
 /// Takes a chat: from the assistant, or from those who wait. Taking one's own again does nothing.
 ///
 /// # Errors
-/// `Forbidden` without `CHATS_ANSWER`; `NotFound`; `Conflict` where somebody else has it; `SubjectErased`.
+/// `Forbidden` without `CHATS_ANSWER`; `NotFound`; `Conflict` where somebody else has it; `PurposeRefused`; `SubjectErased`.
 pub async fn take(scope: &Scope, store: &Store, chat: ChatId) -> Result<()> {
     let tx = store.write(scope).await?;
     let held = Held::for_staff(scope, &tx, chat).await?;
@@ -91,6 +91,7 @@ pub async fn take(scope: &Scope, store: &Store, chat: ChatId) -> Result<()> {
         let is_mine = has.is_some_and(|row| by.account.is_some() && row.assigned_account_id == by.account);
         return if is_mine { Ok(()) } else { Err(open::taken()) };
     }
+    let tx = admitted(scope, store, tx, &held).await?;
     take_over(scope, &tx, &held, &by).await?;
     tx.commit().await
 }
@@ -98,10 +99,12 @@ pub async fn take(scope: &Scope, store: &Store, chat: ChatId) -> Result<()> {
 /// Gives a chat to a member who answers visitors, whoever has it.
 ///
 /// # Errors
-/// `Forbidden` without `CHATS_ANSWER`; `NotFound`; `Invalid` for an account that is no such member; `SubjectErased`.
+/// `Forbidden` without `CHATS_ANSWER`; `NotFound`; `Invalid` for an account that is no such member; `PurposeRefused`;
+/// `SubjectErased`.
 pub async fn assign(scope: &Scope, store: &Store, chat: ChatId, account: AccountId) -> Result<()> {
     let tx = store.write(scope).await?;
     let held = Held::for_staff(scope, &tx, chat).await?;
+    let tx = admitted(scope, store, tx, &held).await?;
     if !accounts::may(&tx, account, Permission::ChatsAnswer).await? {
         return Err(Error::invalid("accountId", "This is no member who may answer visitors."));
     }
@@ -116,6 +119,17 @@ pub async fn assign(scope: &Scope, store: &Store, chat: ChatId, account: Account
     let event = Event::new("chat.assigned").target("chat", held.chat.id.0).detail("account", account.to_string());
     audit::append(scope, &tx, event).await?;
     tx.commit().await
+}
+
+/// The transaction again, where people may have the chat.
+async fn admitted(scope: &Scope, store: &Store, tx: WorkspaceTx, held: &Held) -> Result<WorkspaceTx> {
+    match admission::refusal(&tx, Purpose::Escalation, Some(held.chat.subject_id)).await? {
+        None => Ok(tx),
+        Some(refusal) => {
+            drop(tx);
+            Err(admission::write_down(scope, store, refusal).await?)
+        }
+    }
 }
 
 /// Gives a chat back to the assistant.

@@ -39,6 +39,8 @@ pub enum DocumentStage {
     Embedding,
     /// Its passages are embedded; the index that is to hold them is down, and is asked again and again.
     WaitingForIndex,
+    /// The workspace revoked the purpose of indexing; it goes on when that is instructed again.
+    WaitingForInstruction,
     /// Its vectors are out of the index; their bytes are leaving the index's disk.
     Purging,
     /// Nothing any more.
@@ -326,6 +328,7 @@ impl DocumentStage {
             Self::Parsing => "PARSING",
             Self::Embedding => "EMBEDDING",
             Self::WaitingForIndex => "WAITING_FOR_INDEX",
+            Self::WaitingForInstruction => "WAITING_FOR_INSTRUCTION",
             Self::Purging => "PURGING",
             Self::Done => "DONE",
         }
@@ -336,6 +339,7 @@ impl DocumentStage {
             "PARSING" => Self::Parsing,
             "EMBEDDING" => Self::Embedding,
             "WAITING_FOR_INDEX" => Self::WaitingForIndex,
+            "WAITING_FOR_INSTRUCTION" => Self::WaitingForInstruction,
             "PURGING" => Self::Purging,
             "DONE" => Self::Done,
             _ => Self::Queued,

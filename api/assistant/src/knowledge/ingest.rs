@@ -14,6 +14,7 @@ use consigne_foundation::{
     error::ErrorKind,
     id::{DocumentId, PassageId},
     jobs::{self, ClaimedJob, JobHandler, NewJob, Outcome},
+    privacy::{Purpose, admission},
     store::WorkspaceTx,
     vault::{Key, Place},
     workspaces,
@@ -46,6 +47,9 @@ pub(crate) const JOB: &str = "ingest";
 /// A look whether an index that was down is back.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
+/// A look whether the workspace instructs again what it revoked.
+const ASK_AGAIN: Duration = Duration::from_secs(600);
+
 /// The job that ingests a document.
 pub(crate) fn job(document: DocumentId) -> NewJob {
     NewJob::new(JOB, document.0)
@@ -76,6 +80,9 @@ impl JobHandler for IngestHandler {
                 Err(error) => return Err(error),
             }
         };
+        if let Some(refused) = self.refused(&job.scope, &row).await? {
+            return Ok(refused);
+        }
         let is_waiting = row.stage == DocumentStage::WaitingForIndex.name();
         if is_waiting && search::is_index_away(&job.scope, &self.0).await? {
             return Ok(Outcome::Later(LOOK_AGAIN));
@@ -111,6 +118,29 @@ impl JobHandler for IngestHandler {
             }
         };
         run.fail("INTERNAL", message).await
+    }
+}
+
+impl IngestHandler {
+    /// A document waits while its workspace does not instruct to index. That is written down once.
+    async fn refused(&self, scope: &Scope, row: &document_table::Model) -> Result<Option<Outcome>> {
+        let found = {
+            let tx = self.0.store.read(scope).await?;
+            admission::refusal(&tx, Purpose::KnowledgeIndexing, None).await?
+        };
+        let Some(refusal) = found else { return Ok(None) };
+        if row.stage == DocumentStage::WaitingForInstruction.name() {
+            return Ok(Some(Outcome::Later(ASK_AGAIN)));
+        }
+        let run = Run { knowledge: &self.0, scope, row: row.clone() };
+        match run.stage(DocumentStage::WaitingForInstruction, []).await {
+            Ok(()) => {
+                admission::write_down(scope, &self.0.store, refusal).await?;
+                Ok(Some(Outcome::Later(ASK_AGAIN)))
+            }
+            Err(Stopped::Error(error)) => Err(error),
+            Err(_) => Ok(Some(Outcome::Done)),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use std::{
 use consigne_foundation::{
     Error, Permission, Result, Scope, Timestamp,
     id::{DocumentId, PassageId},
+    privacy::{Purpose, admission},
     vault::{Key, TermNumbers},
     workspaces,
 };
@@ -157,7 +158,7 @@ impl Found {
 /// The passages that answer best, best first. Among near-equals those in the question's language come first.
 ///
 /// # Errors
-/// `Forbidden`; `Unavailable` where the model or the index is down.
+/// `Forbidden`; `PurposeRefused`; `Unavailable` where the model or the index is down.
 pub async fn search(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> Result<Vec<Found>> {
     Ok(find(scope, knowledge, query).await?.passages)
 }
@@ -176,6 +177,7 @@ pub(crate) struct Findings {
 /// As [`search`].
 pub(crate) async fn find(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> Result<Findings> {
     scope.require(Permission::KnowledgeRead)?;
+    admission::admit(scope, &knowledge.store, Purpose::Answering, None).await?;
     let numbers = knowledge.store.vault().term_numbers(scope.workspace()).await?;
     let index = knowledge.registry.vector_index()?;
     let in_quarantine = {

@@ -14,6 +14,7 @@ use consigne_foundation::{
     error::ErrorKind,
     id::{DocumentId, UploadId},
     jobs,
+    privacy::{Purpose, admission},
     store::WorkspaceTx,
 };
 use futures::Stream;
@@ -62,11 +63,12 @@ pub struct NewUpload {
 /// Announces an upload.
 ///
 /// # Errors
-/// `Forbidden`; `Invalid` name or type; `LimitExceeded` size; `NotFound` document to replace.
+/// `Forbidden`; `PurposeRefused`; `Invalid` name or type; `LimitExceeded` size; `NotFound` document to replace.
 pub async fn create(scope: &Scope, knowledge: &Knowledge, new: NewUpload) -> Result<Upload> {
     scope.require(Permission::KnowledgeWrite)?;
     check(&new, knowledge.limits.document_bytes)?;
     let store = &knowledge.store;
+    admission::admit(scope, store, Purpose::KnowledgeIndexing, None).await?;
     let now = store.now();
     let labels = new.labels.checked()?;
     let upload = Upload {
@@ -151,10 +153,11 @@ where
 /// byte for byte under the same name, answers with its document and is not read again.
 ///
 /// # Errors
-/// `NotFound`; `Conflict` where the bytes have not come yet.
+/// `NotFound`; `PurposeRefused`; `Conflict` where the bytes have not come yet.
 pub async fn complete(scope: &Scope, knowledge: &Knowledge, id: UploadId) -> Result<Document> {
     scope.require(Permission::KnowledgeWrite)?;
     let store = &knowledge.store;
+    admission::admit(scope, store, Purpose::KnowledgeIndexing, None).await?;
     let tx = store.write(scope).await?;
     let upload = find_open(&tx, id).await?;
     let labels = labels_of(&upload);

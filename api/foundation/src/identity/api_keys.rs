@@ -267,7 +267,7 @@ pub async fn revoke(scope: &Scope, store: &Store, key: ApiKeyId) -> Result<ApiKe
 ///
 /// # Errors
 /// `Unauthenticated`, whatever is wrong.
-pub(super) async fn by_text(store: &Store, text: &str, kind: ApiKeyKind) -> Result<(WorkspaceId, ApiKey)> {
+pub(crate) async fn by_text(store: &Store, text: &str, kind: ApiKeyKind) -> Result<(WorkspaceId, ApiKey)> {
     let (workspace, key, secret) = parse(text, kind).ok_or_else(unauthenticated)?;
     let tx = store.begin_in(workspace, Mode::Read).await?;
     let row = find(&tx, key).await?;

@@ -8,13 +8,14 @@ use super::{
     Role,
     api_keys::{self, ApiKeyKind},
     sessions,
-    tokens::{self, AccessClaims, TokenKind, VisitorClaims},
+    tokens::{self, AccessClaims, PersonClaims, TokenKind, VisitorClaims},
     unauthenticated, visitors,
 };
 use crate::{
     clock::Timestamp,
     error::Result,
-    scope::{Actor, Scope},
+    privacy::requests::identity_check,
+    scope::{Actor, Permissions, Scope},
     store::{Mode, Store},
 };
 
@@ -30,6 +31,8 @@ pub enum AuthenticatedAs {
     ApiKey,
     /// A visitor.
     Visitor,
+    /// Somebody who asked about their data and proved that it was them.
+    Person,
 }
 
 /// Somebody who came in.
@@ -78,6 +81,7 @@ async fn come_in(store: &Store, authorization: Option<&str>, coming: Coming) -> 
         match TokenKind::of(credential).ok_or_else(unauthenticated)? {
             TokenKind::Access => member(store, credential, coming).await?,
             TokenKind::Visitor => visitor(store, credential).await?,
+            TokenKind::Person => person(store, credential).await?,
         }
     };
     Ok(Some(somebody))
@@ -138,5 +142,21 @@ async fn visitor(store: &Store, token: &str) -> Result<Authenticated> {
             .into_iter()
             .flatten()
             .collect(),
+    })
+}
+
+/// No permission comes with it: what a person may do about their own data asks for none.
+async fn person(store: &Store, token: &str) -> Result<Authenticated> {
+    let instance = store.read_instance().await?;
+    let verified = tokens::verify::<PersonClaims>(&instance, TokenKind::Person, token).await?;
+    drop(instance);
+    let claims = verified.claims;
+    let tx = store.begin_in(claims.workspace, Mode::Read).await?;
+    let subject = identity_check::person_of(&tx, claims.sub).await?.ok_or_else(unauthenticated)?;
+    let actor = Actor::Person { request: claims.sub, subject };
+    Ok(Authenticated {
+        scope: Scope::new(claims.workspace, actor, Permissions::default()),
+        expires_at: verified.expires_at,
+        kind: AuthenticatedAs::Person,
     })
 }

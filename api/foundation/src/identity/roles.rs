@@ -31,7 +31,7 @@ pub enum Role {
 
 /// Who may do what. One row a permission, one column a role, in the order of [`Role::ALL`].
 #[rustfmt::skip]
-const TABLE: [(Permission, [u8; 7]); 17] = [
+const TABLE: [(Permission, [u8; 7]); 18] = [
     //                           Owner Admin Dpo Agent Editor Auditor Visitor
     (Permission::WorkspaceRead,  [1,    1,    1,  1,    1,     1,      0]),
     (Permission::WorkspaceWrite, [1,    1,    0,  0,    0,     0,      0]),
@@ -50,6 +50,7 @@ const TABLE: [(Permission, [u8; 7]); 17] = [
     (Permission::SubjectsRead,   [1,    1,    1,  0,    0,     0,      0]),
     (Permission::RightsServe,    [1,    1,    1,  0,    0,     0,      0]),
     (Permission::JobsWrite,      [1,    1,    0,  0,    0,     0,      0]),
+    (Permission::PrivacyWrite,   [1,    1,    1,  0,    0,     0,      0]),
 ];
 
 impl Role {

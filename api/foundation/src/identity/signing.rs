@@ -93,7 +93,7 @@ pub async fn rotate(store: &Store, purpose: SigningPurpose) -> Result<SigningKey
 }
 
 /// A private key, opened for one use.
-pub(super) struct Signer {
+pub(crate) struct Signer {
     pub id: SigningKeyId,
     key: SigningKey,
 }

@@ -1,4 +1,4 @@
-//! Access and visitor tokens: JWT (RFC 7519) signed with Ed25519, read against our own clock.
+//! Access, visitor and rights tokens: JWT (RFC 7519) signed with Ed25519, read against our own clock.
 //!
 //! The library checks the signature, the issuer, the audience and that the claims are there. Its checks of `exp` and
 //! `nbf` are switched off, because it would ask the system's clock and grant a minute: [`Times::hold_at`] does it with
@@ -22,8 +22,8 @@ use crate::{
     clock::Timestamp,
     error::{Error, Result},
     id::{
-        AccountId, ApiKeyId, AssistantId, SessionId, SigningKeyId, SubjectId, VisitorId, VisitorSigningKeyId,
-        WorkspaceId,
+        AccountId, ApiKeyId, AssistantId, PrivacyRequestId, SessionId, SigningKeyId, SubjectId, VisitorId,
+        VisitorSigningKeyId, WorkspaceId,
     },
     store::{InstanceTx, Store},
 };
@@ -34,14 +34,18 @@ pub const ACCESS_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// How long a visitor token is valid.
 pub const VISITOR_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
+/// How long a token of somebody who proved who they are is valid.
+pub const PERSON_LIFETIME: Duration = Duration::from_secs(30 * 60);
+
 const ISSUER: &str = "consigne";
 const LONGEST: usize = 4096;
 
-/// The two kinds of token.
+/// The kinds of token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenKind {
+pub(crate) enum TokenKind {
     Access,
     Visitor,
+    Person,
 }
 
 impl TokenKind {
@@ -50,6 +54,7 @@ impl TokenKind {
         match self {
             Self::Access => "at+jwt",
             Self::Visitor => "visitor+jwt",
+            Self::Person => "person+jwt",
         }
     }
 
@@ -57,6 +62,7 @@ impl TokenKind {
         match self {
             Self::Access => "consigne:members",
             Self::Visitor => "consigne:visitors",
+            Self::Person => "consigne:rights",
         }
     }
 
@@ -64,13 +70,14 @@ impl TokenKind {
         match self {
             Self::Access => ACCESS_LIFETIME,
             Self::Visitor => VISITOR_LIFETIME,
+            Self::Person => PERSON_LIFETIME,
         }
     }
 
     /// What a token says it is, before anything about it is trusted.
     pub(super) fn of(token: &str) -> Option<Self> {
         let typ = read_header(token)?.typ?;
-        [Self::Access, Self::Visitor].into_iter().find(|kind| kind.typ() == typ)
+        [Self::Access, Self::Visitor, Self::Person].into_iter().find(|kind| kind.typ() == typ)
     }
 }
 
@@ -97,6 +104,13 @@ pub(super) struct VisitorClaims {
     pub key: Option<ApiKeyId>,
     /// The key by which the customer's server vouched for the visitor; nobody did without it.
     pub vouched_by: Option<VisitorSigningKeyId>,
+}
+
+/// What a token says of somebody who proved who they are. Whose rights it opens stands in the request's row.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PersonClaims {
+    pub sub: PrivacyRequestId,
+    pub workspace: WorkspaceId,
 }
 
 impl AccessClaims {
@@ -145,12 +159,12 @@ struct Claims<T> {
 }
 
 /// Opens the key that signs tokens. Before a transaction, never inside one.
-pub(super) async fn signer(store: &Store) -> Result<Signer> {
+pub(crate) async fn signer(store: &Store) -> Result<Signer> {
     signing::signer(store, SigningPurpose::Tokens).await
 }
 
 /// Makes a token and says when it ends.
-pub(super) fn issue<T: Serialize>(
+pub(crate) fn issue<T: Serialize>(
     signer: &Signer,
     kind: TokenKind,
     own: T,

@@ -1,6 +1,6 @@
 //! What a workspace sees of plugins, and says about them: the list, switching on and off, the recipients.
 
-use consigne_sdk::{CapabilityKind, Egress, Manifest, Processing, ProcessorRole};
+use consigne_sdk::{CapabilityKind, DataCategory, Egress, Manifest, Processing, ProcessorRole, Purpose};
 use serde_json::Value;
 
 use super::{
@@ -63,8 +63,8 @@ impl Registry {
         Ok(all)
     }
 
-    /// Everyone who gets data: the plugins that the workspace uses, those inside this installation marked as such. One
-    /// that is handed no category of data is no recipient.
+    /// Everyone who gets data: the plugins that the workspace uses, those inside this installation marked as such, and the
+    /// operator's mailer where it uses none of its own. One that is handed no category of data is no recipient.
     ///
     /// # Errors
     /// `Forbidden` without `PLUGINS_READ`; `Corrupt`.
@@ -79,7 +79,24 @@ impl Registry {
             hosts: plugin.hosts,
             since: plugin.enabled_at,
         });
-        Ok(all.collect())
+        let mut all: Vec<Recipient> = all.collect();
+        let has_own = all.iter().any(|r| self.entry(r.plugin).is_ok_and(|entry| entry.offers(CapabilityKind::Mailer)));
+        if let Some(mailer) = self.operators_mailer().filter(|_| !has_own) {
+            all.push(Recipient {
+                plugin: mailer.id(),
+                name: mailer.plugin.manifest().name,
+                role: mailer.plugin.processing(&mailer.settings).role,
+                // It is handed mails about people's rights, and nothing of chats.
+                processing: Processing {
+                    categories: vec![DataCategory::Contact],
+                    purposes: vec![Purpose::Rights],
+                    ..mailer.plugin.processing(&mailer.settings)
+                },
+                hosts: Egress::new(mailer.plugin.manifest(), &mailer.settings)?.hosts(),
+                since: None,
+            });
+        }
+        Ok(all)
     }
 
     /// Switches a plugin on for the workspace, under these settings; `Null` takes the operator's. Settings that it had

@@ -177,6 +177,7 @@ async fn what_each_role_may_do() {
             "SUBJECTS_READ: OWNER ADMIN DPO",
             "RIGHTS_SERVE: OWNER ADMIN DPO",
             "JOBS_WRITE: OWNER ADMIN",
+            "PRIVACY_WRITE: OWNER ADMIN DPO",
         ]
     );
 }

@@ -143,7 +143,10 @@ impl Plugin for Fake {
             }))),
             CapabilityKind::VectorIndex => Capability::VectorIndex(Arc::new(Index)),
             CapabilityKind::Reranker => Capability::Reranker(Arc::new(ByLength)),
-            CapabilityKind::PageFetcher | CapabilityKind::Channel | CapabilityKind::Corrector => {
+            CapabilityKind::PageFetcher
+            | CapabilityKind::Channel
+            | CapabilityKind::Corrector
+            | CapabilityKind::Mailer => {
                 return Err(PluginError::new(PluginErrorKind::Misconfigured, "a fake is none of these"));
             }
         })

@@ -71,6 +71,9 @@ pub trait ContextExt {
     /// `UNAUTHENTICATED` where nobody is signed in.
     fn somebody(&self) -> Result<Scope>;
 
+    /// The scope of who asks; none for the public.
+    fn asking(&self) -> Option<Scope>;
+
     /// The scope, if it has this permission.
     ///
     /// # Errors
@@ -95,6 +98,10 @@ impl ContextExt for Context<'_> {
 
     fn somebody(&self) -> Result<Scope> {
         self.data_unchecked::<Asking>().scope.clone().ok_or_else(error::unauthenticated)
+    }
+
+    fn asking(&self) -> Option<Scope> {
+        self.data_unchecked::<Asking>().scope.clone()
     }
 
     fn scope(&self, permission: Permission) -> Result<Scope> {

@@ -22,6 +22,8 @@ pub enum ErrorCode {
     TemporarilyUnavailable,
     /// The assistant is paused or the plugin is off.
     Disabled,
+    /// The workspace does not instruct this purpose (any more), or the person objected to it or did not consent.
+    PurposeRefused,
     /// The person's data was erased, or is being erased.
     SubjectErased,
     /// The person's data may be stored and nothing else, until a restriction is lifted.
@@ -94,6 +96,7 @@ fn user_error(error: consigne_foundation::Error) -> Result<UserError> {
         ErrorKind::RateLimited => ErrorCode::RateLimited,
         ErrorKind::Unavailable => ErrorCode::TemporarilyUnavailable,
         ErrorKind::Disabled => ErrorCode::Disabled,
+        ErrorKind::PurposeRefused => ErrorCode::PurposeRefused,
         ErrorKind::SubjectErased => ErrorCode::SubjectErased,
         ErrorKind::ConfirmationRequired => ErrorCode::ConfirmationRequired,
         ErrorKind::Restricted => ErrorCode::Restricted,
@@ -119,6 +122,7 @@ pub fn refuse(error: consigne_foundation::Error) -> Error {
         ErrorKind::RateLimited => "RATE_LIMITED",
         ErrorKind::Unavailable => "TEMPORARILY_UNAVAILABLE",
         ErrorKind::Disabled => "DISABLED",
+        ErrorKind::PurposeRefused => "PURPOSE_REFUSED",
         ErrorKind::SubjectErased => "SUBJECT_ERASED",
         ErrorKind::ConfirmationRequired => "CONFIRMATION_REQUIRED",
         ErrorKind::Restricted => "RESTRICTED",

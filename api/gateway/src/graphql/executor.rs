@@ -70,13 +70,14 @@ impl Executor for SchemaExecutor {
             return Ok(Caller::new(CallerClass::Public, 0, Arc::new(Asking { scope: None, origin, whence })));
         };
         let class = match somebody.kind {
-            AuthenticatedAs::Visitor => CallerClass::Visitor,
+            AuthenticatedAs::Visitor | AuthenticatedAs::Person => CallerClass::Visitor,
             AuthenticatedAs::Member(_) | AuthenticatedAs::ApiKey => CallerClass::Member,
         };
         let key = match somebody.scope.actor() {
             Actor::Member { account, .. } => account.0.as_u128(),
             Actor::ApiKey(key) => key.0.as_u128(),
             Actor::Visitor { visitor, .. } => visitor.0.as_u128(),
+            Actor::Person { request, .. } => request.0.as_u128(),
             Actor::Duty(_) => 0,
         };
         let asking = Asking { scope: Some(somebody.scope.clone()), origin, whence };

@@ -77,6 +77,8 @@ pub enum PermissionName {
     RightsServe,
     /// See dead jobs and retry them.
     JobsWrite,
+    /// Serve people's rights: instructions, consents, objections, requests.
+    PrivacyWrite,
 }
 
 /// What kind of actor a token stands for.
@@ -88,6 +90,8 @@ pub enum ActorKind {
     ApiKey,
     /// A visitor.
     Visitor,
+    /// Somebody who asked about their data and proved that it was them.
+    Person,
 }
 
 /// Who asks, and what they may do.
@@ -95,13 +99,13 @@ pub enum ActorKind {
 pub struct Viewer {
     /// What kind of actor.
     pub kind: ActorKind,
-    /// The account, the key or the visitor.
+    /// The account, the key, the visitor or the request.
     pub actor_id: ID,
     /// The workspace that the token is for.
     pub workspace_id: ID,
     /// What is allowed.
     pub permissions: Vec<PermissionName>,
-    /// The person, where a visitor asks: what an erasure takes.
+    /// The person, where a visitor or somebody who proved who they are asks: what an erasure takes.
     pub subject_id: Option<ID>,
     /// The only assistant a visitor may ask.
     pub assistant_id: Option<ID>,
@@ -528,6 +532,7 @@ impl Viewer {
             Actor::Member { account, .. } => (ActorKind::Member, account.to_string(), None),
             Actor::ApiKey(key) => (ActorKind::ApiKey, key.to_string(), None),
             Actor::Visitor { visitor, assistant, .. } => (ActorKind::Visitor, visitor.to_string(), Some(assistant)),
+            Actor::Person { request, .. } => (ActorKind::Person, request.to_string(), None),
             Actor::Duty(_) => return Err(refuse(Error::internal("a duty asked over GraphQL"))),
         };
         Ok(Self {

@@ -41,6 +41,8 @@ pub enum DocumentStage {
     Embedding,
     /// Its passages are embedded; the index that is to hold them is down, and is asked again and again.
     WaitingForIndex,
+    /// The workspace revoked the purpose of indexing; it goes on when that is instructed again.
+    WaitingForInstruction,
     /// Its vectors are out of the index; their bytes are leaving the index's disk.
     Purging,
     /// Nothing any more.

@@ -1,13 +1,14 @@
 //! Plugins, and who gets which personal data through them.
 
 use async_graphql::{Context, Enum, InputObject, Json, Object, Result, SimpleObject};
-use consigne_foundation::{Permission, plugins as registry};
+use consigne_foundation::{Permission, plugins as registry, privacy};
 use consigne_sdk as sdk;
 use serde_json::Value;
 
 use super::{
     context::ContextExt,
     error::{UserError, refuse, split},
+    purposes::Purpose,
     scalars::DateTime,
 };
 
@@ -29,6 +30,8 @@ pub enum PluginCapability {
     Channel,
     /// Corrects texts without keeping any.
     Corrector,
+    /// Sends mail to one person.
+    Mailer,
 }
 
 /// Who the operator of a plugin's other side is (GDPR art. 4 and 28).
@@ -55,20 +58,6 @@ pub enum DataCategory {
     Contact,
     /// Texts that are corrected, with personal data masked.
     Drafts,
-}
-
-/// Why data is processed.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "sdk::Purpose")]
-pub enum Purpose {
-    /// Making the customer's knowledge searchable.
-    KnowledgeIndexing,
-    /// Answering a visitor's question.
-    Answering,
-    /// Handing a chat over to people.
-    Escalation,
-    /// Correcting a text before it is sent.
-    Correction,
 }
 
 /// Which personal data a plugin is handed, why, where, and how long it is kept there.
@@ -249,7 +238,7 @@ impl From<sdk::Processing> for ProcessingDeclaration {
             safeguard: p.safeguard.code().to_owned(),
             retention: p.retention.code(),
             categories: p.categories.into_iter().map(DataCategory::from).collect(),
-            purposes: p.purposes.into_iter().map(Purpose::from).collect(),
+            purposes: p.purposes.into_iter().map(|declared| privacy::Purpose::from(declared).into()).collect(),
         }
     }
 }

@@ -67,6 +67,9 @@ pub struct Metrics {
     pub newest_drill_seconds: Gauge,
     /// 1 where no restore drill passed for 35 days.
     pub drill_overdue: Gauge,
+    /// Alarms about deadlines of privacy requests, by `outcome` (`FORWARD_SOON`, `FORWARD_MISSED`, `AGREEMENT_SOON`,
+    /// `AGREEMENT_MISSED`, `DUE_SOON`, `DUE_MISSED`).
+    pub privacy_alarms: Family<Labels<1>, Counter>,
     registry: Registry,
 }
 
@@ -102,6 +105,7 @@ impl Metrics {
             newest_backup_seconds: Gauge::default(),
             newest_drill_seconds: Gauge::default(),
             drill_overdue: Gauge::default(),
+            privacy_alarms: Family::default(),
             registry: Registry::with_prefix("consigne"),
         };
         let m = &mut metrics;
@@ -155,6 +159,7 @@ impl Metrics {
             m.newest_drill_seconds.clone(),
         );
         registry.register("drill_overdue", "1 where no restore drill passed for 35 days", m.drill_overdue.clone());
+        registry.register("privacy_alarms", "Alarms about deadlines of privacy requests", m.privacy_alarms.clone());
         metrics
     }
 

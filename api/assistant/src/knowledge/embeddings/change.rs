@@ -6,6 +6,7 @@ use consigne_foundation::{
     error::ErrorKind,
     id::EmbeddingChangeId,
     jobs,
+    privacy::{Purpose, admission},
     store::WorkspaceTx,
     workspaces,
 };
@@ -65,10 +66,11 @@ pub struct EmbeddingChange {
 /// none where the workspace is searched with that model and never changed to it. Asked again, it answers the same.
 ///
 /// # Errors
-/// `Forbidden`; `Invalid` where the workspace uses no embedder of that name; `Conflict` while another change is not over;
+/// `Forbidden`; `PurposeRefused`; `Invalid` where the workspace uses no embedder of that name; `Conflict` while another change is not over;
 /// `Misconfigured`, `Unavailable` where the model cannot be opened.
 pub async fn start(scope: &Scope, knowledge: &Knowledge, plugin: &str) -> Result<Option<EmbeddingChange>> {
     scope.require(Permission::PluginsWrite)?;
+    admission::admit(scope, &knowledge.store, Purpose::KnowledgeIndexing, None).await?;
     let is_chosen = plugin != knowledge.registry.default_embedder();
     let embedder = match knowledge.registry.embedder_named(scope, &knowledge.store, plugin).await {
         Ok(embedder) => embedder,

@@ -3,6 +3,8 @@
 //! Batches go by key, and what is stored is not embedded again, so a run that is killed goes on where it ended. Passages are
 //! embedded behind questions, in the lane of an ingest.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use consigne_foundation::{
     Error, Result, Scope,
@@ -10,6 +12,7 @@ use consigne_foundation::{
     error::ErrorKind,
     id::{EmbeddingChangeId, PassageId},
     jobs::{self, ClaimedJob, JobHandler, NewJob, Outcome},
+    privacy::{Purpose, instructions},
     workspaces,
 };
 use consigne_sdk::Embedder;
@@ -26,6 +29,9 @@ use super::{
 use crate::entity::embedding_changes as table;
 
 pub(super) const JOB: &str = "change-embedding-model";
+
+/// A look whether the workspace instructs again what it revoked.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
 
 /// The job of a change. What people wait for goes before it.
 pub(super) fn job(change: EmbeddingChangeId) -> NewJob {
@@ -52,6 +58,9 @@ impl JobHandler for ChangeHandler {
             table::Entity::find_by_id((job.scope.workspace(), id)).one(tx.db()).await?
         };
         let Some(row) = row.filter(|row| row.state == ChangeState::Running.name()) else { return Ok(Outcome::Done) };
+        if !instructions::stands(&self.0.store.read(&job.scope).await?, Purpose::KnowledgeIndexing).await? {
+            return Ok(Outcome::Later(LOOK_AGAIN));
+        }
         let embedder = self.0.registry.embedder_named(&job.scope, &self.0.store, &row.to_plugin_id).await?;
         if embedder.model().fingerprint != fingerprint(&row.to_fingerprint) {
             let message = format!("The model {} is not there any more: its plugin has another now.", row.to_name);

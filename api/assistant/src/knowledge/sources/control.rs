@@ -5,6 +5,7 @@ use consigne_foundation::{
     audit::{self, Event},
     id::SourceId,
     jobs,
+    privacy::{Purpose, admission},
     store::WorkspaceTx,
 };
 use sea_orm::{
@@ -133,9 +134,10 @@ pub async fn configure(scope: &Scope, knowledge: &Knowledge, id: SourceId, wante
 /// Begins a crawl now. Where one goes on already, it goes on.
 ///
 /// # Errors
-/// `Forbidden`, `NotFound`; `Conflict` where the source is paused.
+/// `Forbidden`, `NotFound`, `PurposeRefused`; `Conflict` where the source is paused.
 pub async fn crawl_now(scope: &Scope, knowledge: &Knowledge, id: SourceId) -> Result<Source> {
     scope.require(Permission::KnowledgeWrite)?;
+    admission::admit(scope, &knowledge.store, Purpose::KnowledgeIndexing, None).await?;
     let tx = knowledge.store.write(scope).await?;
     let row = hold_usable(&tx, id).await?;
     if row.state == SourceState::Paused.name() {

@@ -88,6 +88,10 @@ impl CrawlHandler {
             Err(error) if error.kind() == ErrorKind::Disabled => {
                 return Err(Stopped::site("DISABLED", "The workspace has switched off what fetches websites."));
             }
+            Err(error) if error.kind() == ErrorKind::PurposeRefused => {
+                let message = "The workspace revoked the purpose KNOWLEDGE_INDEXING. Instruct it, then crawl again.";
+                return Err(Stopped::site("PURPOSE_REFUSED", message));
+            }
             other => other?,
         };
         let Some(home) = source.start_url.clone().or_else(|| source.sitemap_url.clone()) else {

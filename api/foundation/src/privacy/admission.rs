@@ -1,0 +1,117 @@
+//! Whether something may be done for a purpose: asked before any byte leaves, and answered by the rows each time.
+//!
+//! The workspace has to instruct it; a person whom it is about must not have objected; and what rests on consent needs
+//! theirs. A refusal is written to the audit log, in a transaction of its own: what was refused did not happen.
+
+use super::{consents, instructions, objections, purposes::Purpose};
+use crate::{
+    audit::{self, Event},
+    error::{Error, ErrorKind, Result},
+    id::SubjectId,
+    scope::Scope,
+    store::{Store, WorkspaceTx},
+};
+
+/// Why something may not be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The workspace does not instruct it, or not any more.
+    NotInstructed,
+    /// The person objected (GDPR art. 21).
+    Objected,
+    /// The person did not consent, or not any more (art. 7).
+    NotConsented,
+}
+
+/// A refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// For which purpose.
+    pub purpose: Purpose,
+    /// Whom it was about.
+    pub subject: Option<SubjectId>,
+    /// Why.
+    pub why: Why,
+}
+
+impl Refusal {
+    /// The error that says so.
+    pub fn error(self) -> Error {
+        let purpose = self.purpose.name();
+        let message = match self.why {
+            Why::NotInstructed => format!("The workspace does not instruct the purpose {purpose}. Nothing was sent."),
+            Why::Objected => format!("The person objected to the purpose {purpose}. Nothing was sent."),
+            Why::NotConsented => format!("The person did not consent to the purpose {purpose}. Nothing was sent."),
+        };
+        Error::new(ErrorKind::PurposeRefused, message)
+    }
+
+    fn event(self) -> Event {
+        let why = match self.why {
+            Why::NotInstructed => "NOT_INSTRUCTED",
+            Why::Objected => "OBJECTED",
+            Why::NotConsented => "NOT_CONSENTED",
+        };
+        let event = Event::new("purpose.refused").detail("purpose", self.purpose.name()).detail("why", why);
+        match self.subject {
+            Some(subject) => event.subject(subject),
+            None => event,
+        }
+    }
+}
+
+/// Why something may not be done for this purpose; nothing where it may.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn refusal(tx: &WorkspaceTx, purpose: Purpose, subject: Option<SubjectId>) -> Result<Option<Refusal>> {
+    let refused = |why| Ok(Some(Refusal { purpose, subject, why }));
+    if !instructions::stands(tx, purpose).await? {
+        return refused(Why::NotInstructed);
+    }
+    match subject {
+        Some(person) if objections::stands(tx, person, purpose).await? => refused(Why::Objected),
+        Some(person) if purpose.rests_on_consent() && !consents::stands(tx, person, purpose).await? => {
+            refused(Why::NotConsented)
+        }
+        None if purpose.rests_on_consent() => refused(Why::NotConsented),
+        _ => Ok(None),
+    }
+}
+
+/// Refuses, without a word in the audit log: for work that asks again and again, such as an answer between two words.
+///
+/// # Errors
+/// `PurposeRefused`.
+pub async fn require(tx: &WorkspaceTx, purpose: Purpose, subject: Option<SubjectId>) -> Result<()> {
+    match refusal(tx, purpose, subject).await? {
+        Some(refusal) => Err(refusal.error()),
+        None => Ok(()),
+    }
+}
+
+/// Refuses, and writes the refusal down.
+///
+/// # Errors
+/// `PurposeRefused`.
+pub async fn admit(scope: &Scope, store: &Store, purpose: Purpose, subject: Option<SubjectId>) -> Result<()> {
+    let found = {
+        let tx = store.read(scope).await?;
+        refusal(&tx, purpose, subject).await?
+    };
+    match found {
+        Some(refusal) => Err(write_down(scope, store, refusal).await?),
+        None => Ok(()),
+    }
+}
+
+/// Writes a refusal down and answers with its error. The transaction that found it has to be over.
+///
+/// # Errors
+/// `Unavailable`: a refusal that cannot be written down is one all the same.
+pub async fn write_down(scope: &Scope, store: &Store, refusal: Refusal) -> Result<Error> {
+    let tx = store.write(scope).await?;
+    audit::append(scope, &tx, refusal.event()).await?;
+    tx.commit().await?;
+    Ok(refusal.error())
+}

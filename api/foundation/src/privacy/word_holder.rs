@@ -1,0 +1,72 @@
+//! What people said about the use of their data: consents, objections and requests.
+
+use async_trait::async_trait;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+
+use super::{DataHolder, requests};
+use crate::{
+    error::Result,
+    id::SubjectId,
+    scope::Scope,
+    store::{
+        Store,
+        entity::{consents, objections, privacy_requests},
+    },
+};
+
+/// Consents and objections, and what people wrote in requests. That one was given, withdrawn or answered stays, by surrogate
+/// ids.
+pub struct WordHolder(pub Store);
+
+#[async_trait]
+impl DataHolder for WordHolder {
+    fn name(&self) -> &'static str {
+        "consents"
+    }
+
+    async fn count(&self, scope: &Scope, subject: SubjectId) -> Result<u64> {
+        let tx = self.0.read(scope).await?;
+        let of_consents = consents::Entity::find()
+            .filter(consents::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(consents::Column::SubjectId.eq(subject))
+            .count(tx.db())
+            .await?;
+        let of_objections = objections::Entity::find()
+            .filter(objections::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(objections::Column::SubjectId.eq(subject))
+            .count(tx.db())
+            .await?;
+        let of_requests = privacy_requests::Entity::find()
+            .filter(privacy_requests::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(privacy_requests::Column::SubjectId.eq(subject))
+            .count(tx.db())
+            .await?;
+        Ok(of_consents + of_objections + of_requests)
+    }
+
+    async fn erase(&self, scope: &Scope, subject: SubjectId) -> Result<u64> {
+        let tx = self.0.write(scope).await?;
+        let of_consents = consents::Entity::delete_many()
+            .filter(consents::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(consents::Column::SubjectId.eq(subject))
+            .exec(tx.db())
+            .await?;
+        let of_objections = objections::Entity::delete_many()
+            .filter(objections::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(objections::Column::SubjectId.eq(subject))
+            .exec(tx.db())
+            .await?;
+        let of_requests = privacy_requests::Entity::find()
+            .filter(privacy_requests::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(privacy_requests::Column::SubjectId.eq(subject))
+            .all(tx.db())
+            .await?;
+        let written = of_requests.len() as u64;
+        for mut row in of_requests {
+            requests::deadlines::empty(&mut row, tx.store().now());
+            privacy_requests::ActiveModel::from(row).reset_all().update(tx.db()).await?;
+        }
+        tx.commit().await?;
+        Ok(of_consents.rows_affected + of_objections.rows_affected + written)
+    }
+}
