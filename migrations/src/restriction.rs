@@ -9,7 +9,16 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 
 /// Tables by which rights are served, and which say what was done: a restriction must not stop them.
-const SERVE_RIGHTS: &[&str] = &["audit_details", "data_exports", "erasures", "restrictions", "subject_identifiers"];
+const SERVE_RIGHTS: &[&str] = &[
+    "audit_details",
+    "consents",
+    "data_exports",
+    "erasures",
+    "objections",
+    "privacy_requests",
+    "restrictions",
+    "subject_identifiers",
+];
 
 /// Who comes in is recognised by these, so they are read, though nothing is written.
 const RECOGNISED_BY: &[&str] = &["visitors"];

@@ -6,7 +6,6 @@ pub mod channels;
 pub mod data;
 pub mod index;
 pub mod logs;
-pub mod mail;
 pub mod models;
 pub mod server;
 pub mod sources;
@@ -15,7 +14,7 @@ use clap::Args;
 
 pub use self::{
     accounts::AccountConfig, backups::BackupConfig, channels::ChannelConfig, data::DataConfig, index::IndexConfig,
-    logs::LogConfig, mail::MailConfig, models::ModelConfig, server::ServerConfig, sources::SourceConfig,
+    logs::LogConfig, models::ModelConfig, server::ServerConfig, sources::SourceConfig,
 };
 
 /// Everything that can be set.
@@ -45,9 +44,6 @@ pub struct Config {
     /// Accounts, and mail about them.
     #[command(flatten)]
     pub accounts: AccountConfig,
-    /// The installation's own mail server.
-    #[command(flatten)]
-    pub mail: MailConfig,
     /// Logs.
     #[command(flatten)]
     pub logs: LogConfig,

@@ -61,7 +61,7 @@ pub fn compiled_in(config: &Config) -> Result<(Vec<Arc<dyn Plugin>>, InstanceDef
         embedder: "fastembed".to_owned(),
         vector_index: if qdrant.is_some() { "qdrant" } else { "flat" }.to_owned(),
         chat_model: "extractive".to_owned(),
-        settings: [("qdrant", qdrant), ("email", config.mail.email())]
+        settings: [("qdrant", qdrant), ("email", config.accounts.email())]
             .into_iter()
             .filter_map(|(plugin, settings)| Some((plugin.to_owned(), settings?)))
             .collect(),

@@ -59,7 +59,7 @@ async fn a_request_comes_from_another_system_once_and_reads_back() -> Result<()>
 #[tokio::test(flavor = "multi_thread")]
 async fn mails_go_through_the_installations_mail_server_or_the_workspaces_own() -> Result<()> {
     let Some(mut server) = Smtp::start(SmtpMode::Plain, None).await? else { return Ok(()) };
-    let flags = ["--mail-smtp-url", &server.url(), "--mail-from", "privacy@installation.example"];
+    let flags = ["--smtp-url", &server.url(), "--mail-from", "privacy@installation.example"];
     let app = TestApp::start_with(&flags).await?;
     let acme = app.workspace("acme").await?;
     let set = acme.graphql("configure_privacy", json!({"input": {"dpoEmail": OFFICER}})).await?.ok();

@@ -363,7 +363,7 @@ async fn read(tx: &WorkspaceTx, row: table::Model) -> Result<PrivacyRequest> {
 }
 
 /// The key of whoever made the request; none once they are erased or the request is blanked.
-async fn key_of(tx: &WorkspaceTx, row: &table::Model) -> Result<Option<Key>> {
+pub(super) async fn key_of(tx: &WorkspaceTx, row: &table::Model) -> Result<Option<Key>> {
     let Some(subject) = row.subject_id else { return Ok(None) };
     match tx.store().vault().subject_key(tx.workspace(), subject).await {
         Ok(key) => Ok(Some(key)),
@@ -372,7 +372,7 @@ async fn key_of(tx: &WorkspaceTx, row: &table::Model) -> Result<Option<Key>> {
     }
 }
 
-fn place_of(row: &table::Model, column: &'static str) -> Place {
+pub(super) fn place_of(row: &table::Model, column: &'static str) -> Place {
     Place::new(row.workspace_id, "privacy_requests", column, row.id.0)
 }
 

@@ -3,13 +3,17 @@
 use async_trait::async_trait;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
-use super::{DataHolder, requests};
+use super::{
+    DataHolder,
+    holding::{self, Counted, Holding, Table},
+    requests,
+};
 use crate::{
     error::Result,
     id::SubjectId,
     scope::Scope,
     store::{
-        Store,
+        Store, WorkspaceTx,
         entity::{consents, objections, privacy_requests},
     },
 };
@@ -18,10 +22,36 @@ use crate::{
 /// ids.
 pub struct WordHolder(pub Store);
 
+static TABLES: [Table; 3] = [
+    Table::of_subject("consents", "the person, when they agreed"),
+    Table::of_subject("objections", "the person, when they objected"),
+    Table::of_subject("privacy_requests", "the person, when they asked"),
+];
+
 #[async_trait]
 impl DataHolder for WordHolder {
     fn name(&self) -> &'static str {
         "consents"
+    }
+
+    fn tables(&self) -> &'static [Table] {
+        &TABLES
+    }
+
+    async fn inventory(&self, scope: &Scope, subject: SubjectId) -> Result<Vec<Counted>> {
+        holding::inventory(scope, &self.0, &TABLES, subject).await
+    }
+
+    async fn export(&self, scope: &Scope, subject: SubjectId) -> Result<Vec<Holding>> {
+        holding::export(scope, &self.0, &TABLES, subject).await
+    }
+
+    async fn restrict(&self, _: &WorkspaceTx, _: SubjectId) -> Result<()> {
+        Ok(())
+    }
+
+    async fn lift(&self, _: &WorkspaceTx, _: SubjectId) -> Result<()> {
+        Ok(())
     }
 
     async fn count(&self, scope: &Scope, subject: SubjectId) -> Result<u64> {

@@ -10,6 +10,7 @@ use consigne_foundation::{
 };
 use consigne_plugin_email::{InstanceMail, instance_mailer};
 use consigne_sdk::Mailer;
+use serde_json::{Value, json};
 
 /// Who may make an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,6 +58,12 @@ pub struct AccountConfig {
     /// The name beside it.
     #[arg(long, env = "CONSIGNE_MAIL_FROM_NAME")]
     pub mail_from_name: Option<String>,
+    /// Who operates the mail server, for the register of sub-processors.
+    #[arg(long, env = "CONSIGNE_MAIL_OPERATOR")]
+    pub mail_operator: Option<String>,
+    /// Where the mail server is: `EEA`, or another country's code.
+    #[arg(long, env = "CONSIGNE_MAIL_REGION")]
+    pub mail_region: Option<String>,
 }
 
 impl std::fmt::Debug for AccountConfig {
@@ -81,6 +88,25 @@ impl AccountConfig {
             return Err(misconfigured("CONSIGNE_SIGN_UP=open needs a mail server: set CONSIGNE_SMTP_URL."));
         }
         Ok(AccountRules { sign_up, has_mail })
+    }
+
+    /// The settings of the plugin by which a workspace without a mail server of its own writes to people about their rights.
+    /// Nobody is told of chats through it.
+    pub fn email(&self) -> Option<Value> {
+        let (url, from) = (self.smtp_url.as_ref()?, self.mail_from.as_ref()?);
+        let mut settings = json!({"smtpUrl": url, "from": from, "to": [from], "mode": "alert"});
+        let more = [
+            ("username", &self.smtp_username),
+            ("password", &self.smtp_password),
+            ("operator", &self.mail_operator),
+            ("region", &self.mail_region),
+        ];
+        for (name, value) in more {
+            if let Some(value) = value {
+                settings[name] = json!(value);
+            }
+        }
+        Some(settings)
     }
 
     /// What mails are handed over by.

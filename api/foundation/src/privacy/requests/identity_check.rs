@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use super::{RequestState, VerifiedBy, advance, find, hold, receive, save, table};
+use super::{RequestState, VerifiedBy, advance, find, hold, key_of, place_of, receive, save, table};
 use crate::{
     audit::{self, Event},
     clock::Timestamp,
@@ -18,7 +18,10 @@ use crate::{
         SecretText,
         tokens::{self, PersonClaims, TokenKind},
     },
-    privacy::mails::{self, MailKind},
+    privacy::{
+        identifiers::{self, IdentifierKind},
+        mails::{self, MailKind},
+    },
     scope::{Permission, Scope},
     store::{Mode, Store, WorkspaceTx},
 };
@@ -231,7 +234,16 @@ async fn known_person(tx: &WorkspaceTx, row: &table::Model) -> Result<Option<Sub
         .order_by_desc(table::Column::Id)
         .one(tx.db())
         .await?;
-    Ok(earlier.and_then(|earlier| earlier.concerns))
+    if let Some(concerns) = earlier.and_then(|earlier| earlier.concerns) {
+        return Ok(Some(concerns));
+    }
+    let (Some(key), Some(sealed)) = (key_of(tx, row).await?, &row.contact_sealed) else { return Ok(None) };
+    let contact = key.open_text(&place_of(row, "contact_sealed"), sealed)?;
+    // Where the address is several people's, it says of none of them who asks.
+    match identifiers::find(tx, IdentifierKind::Email, &contact).await?.as_slice() {
+        [one] => Ok(Some(*one)),
+        _ => Ok(None),
+    }
 }
 
 /// The person behind a token of a request, while the request is open and verified.
