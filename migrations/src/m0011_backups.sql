@@ -55,6 +55,10 @@ CREATE TABLE retention_policies (
 ALTER TABLE erasures ADD COLUMN final_certificate_jws text;
 ALTER TABLE erasures ADD COLUMN finalised_at bigint;
 
+-- Details of the audit log go after a while; the chain stays.
+ALTER TABLE audit_details ADD COLUMN at bigint;
+CREATE INDEX audit_details_by_age ON audit_details (workspace_id, at);
+
 -- What is over is found without reading what is not.
 CREATE INDEX chats_by_age ON chats (workspace_id, updated_at);
 CREATE INDEX visitors_by_age ON visitors (workspace_id, last_seen_at);

@@ -7,6 +7,7 @@
 //!
 //! Invariants, as absences:
 //! - No entry is changed or deleted; on Postgres the application role cannot.
+//! - No details are kept longer than a workspace wants: they go before the entry, which says nothing without them.
 //! - No personal data stands in the chain itself: ids, kinds and times only.
 //! - No hash in the chain lets anybody guess details that were erased.
 //!
@@ -150,6 +151,7 @@ pub async fn append(scope: &Scope, tx: &WorkspaceTx, event: Event) -> Result<i64
             seq: Set(seq),
             subject_id: Set(event.subject),
             details_sealed: Set(details_sealed),
+            at: Set(Some(tx.store().now())),
         };
         audit_details::Entity::insert(row).exec_without_returning(tx.db()).await?;
     }

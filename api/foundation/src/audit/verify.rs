@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     fmt,
+    time::Duration,
 };
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
@@ -26,6 +27,9 @@ use crate::{
 
 /// Entries read at once. Each run is a transaction of its own: a long one would keep SQLite from emptying its log.
 const RUN: u64 = 500;
+
+/// Details are there for at least so long (`minimum` of the register).
+const DETAILS_KEPT: Duration = Duration::from_secs(90 * 24 * 3_600);
 
 /// What a chain is found to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +61,7 @@ pub enum Break {
     HeadMoved,
     /// The details are not what was written.
     AlteredDetails,
-    /// The details are not there, although nobody was erased.
+    /// The details are not there, although nobody was erased and they are not old enough to have gone.
     MissingDetails,
     /// A checkpoint was not signed here, or not about this chain.
     BadCheckpoint,
@@ -269,6 +273,8 @@ impl<'a> DetailsCheck<'a> {
         let Some(bound) = Bound::read(&entry.details_hash) else { return Ok(Some(Break::Altered)) };
         let Some(row) = row else {
             return match bound {
+                // Kept long enough: a workspace may have let them go after ninety days.
+                _ if entry.at.plus(DETAILS_KEPT) <= self.store.now() => Ok(None),
                 Bound::Person { tag, .. } if self.is_erased(tag).await? => Ok(None),
                 _ => Ok(Some(Break::MissingDetails)),
             };

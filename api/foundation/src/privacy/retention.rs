@@ -40,6 +40,7 @@ pub fn foundation_classes() -> Vec<Arc<dyn Expiring>> {
         Arc::new(TableRows::of_installation("jobs").only("t.state = 'DEAD'")),
         Arc::new(TableRows::of_installation("restore_drills")),
         Arc::new(TableRows::of_installation("backups").only("t.state = 'GONE'")),
+        Arc::new(TableRows::of_workspaces("audit_details")),
         Arc::new(TableRows::of_workspaces("api_keys")),
         Arc::new(
             TableRows::of_workspaces("erasures")

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use consigne_foundation::{
     Clock,
-    backups::{BackupState, Manifest, Target, record},
+    backups::{BackupState, Manifest, Sweep, Target, record},
 };
 
 use crate::{app::App, config::Config};
@@ -21,6 +21,9 @@ pub struct BackupArgs {
     /// Lists what is known of backups and drills, and makes none.
     #[arg(long)]
     list: bool,
+    /// Makes none, and removes what was kept long enough there; what somebody else removed is noted as gone.
+    #[arg(long, conflicts_with = "list")]
+    prune: bool,
     #[command(flatten)]
     config: Config,
 }
@@ -40,6 +43,13 @@ pub async fn backup(args: BackupArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let backups = &app.services.backups;
+    if args.prune {
+        let target = elsewhere.as_ref().unwrap_or_else(|| backups.target());
+        let removed = backups.prune(target, Sweep::Nothing).await?;
+        println!("{removed} backups were removed at {}.", target.name());
+        app.services.store.close().await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let (made, place) = match &elsewhere {
         Some(target) => (backups.make_elsewhere(target).await?, target.name()),
         None => (backups.make().await?, backups.target().name()),

@@ -94,6 +94,7 @@ mod tests {
             ("inbox_events", "P30D"),
             ("channel_events", "P30D"),
             ("sessions", "P30D"),
+            ("audit_details", "P6M"),
             ("api_keys", "P6M"),
             ("erasures", "P3Y"),
         ] {

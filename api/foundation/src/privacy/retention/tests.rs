@@ -162,6 +162,29 @@ async fn erasures_go_after_three_years_and_revoked_keys_after_six_months() {
 }
 
 #[tokio::test]
+async fn details_of_the_audit_log_go_after_six_months_and_the_chain_stays_whole() {
+    let w = World::new().await;
+    let began = w.test.clock.now();
+    let refused = w.retention.set_policy(&w.scope, "audit_details", Some("P30D")).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.field()), (ErrorKind::Invalid, Some("period")), "90 days at the least");
+    let details = w.rows("audit_details").await;
+    assert!(details > 0, "nothing to forget");
+    let ends = register::line("audit_details").unwrap().period.end(began, &TimeZone::UTC);
+    w.just_before(ends);
+    assert_eq!(of(&w.run().await, "audit_details").deleted, 0);
+    w.a_moment_later();
+    assert_eq!(of(&w.run().await, "audit_details").deleted, details.unsigned_abs());
+    // The one that is left says what went.
+    assert_eq!(w.rows("audit_details").await, 1);
+    let verdict = audit::verify(&w.test.store, w.workspace()).await.unwrap();
+    assert!(matches!(verdict, audit::Verdict::Intact { .. }), "{verdict:?}");
+    // What is not so old is still missed.
+    w.execute("DELETE FROM audit_details", vec![]).await;
+    let verdict = audit::verify(&w.test.store, w.workspace()).await.unwrap();
+    assert!(matches!(verdict, audit::Verdict::Broken { .. }), "{verdict:?}");
+}
+
+#[tokio::test]
 async fn what_is_held_stays_and_goes_when_the_hold_is_over() {
     let w = World::new().await;
     let (held, free) = (w.visitor().await, w.visitor().await);

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::id::{SubjectId, WorkspaceId};
+use crate::{
+    clock::Timestamp,
+    id::{SubjectId, WorkspaceId},
+};
 
 /// A row of `audit_details`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -15,6 +18,7 @@ pub struct Model {
     pub seq: i64,
     pub subject_id: Option<SubjectId>,
     pub details_sealed: Vec<u8>,
+    pub at: Option<Timestamp>,
 }
 
 /// Joined by hand.
