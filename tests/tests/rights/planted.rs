@@ -30,7 +30,9 @@ async fn plant(app: &TestApp) -> Result<(consigne_tests::people::Member, Planted
     let acme = app.workspace("acme").await?;
     let words = ["question", "said", "note", "email", "external"].map(|place| (place, Canary::new()));
     let words = BTreeMap::from(words);
-    acme.upload("handbook.md", "text/markdown", texts::HANDBOOK.as_bytes()).await?;
+    // A paper has pages, so a citation of it says where.
+    let paper = texts::pdf("A standard inspection costs 79 euros and takes two days.");
+    acme.upload("paper.pdf", "application/pdf", &paper).await?;
     app.run_jobs().await?;
     let assistant = acme.assistant("Ada").await?;
     acme.call_people(&assistant, &["recorder", "second"], json!({})).await?;
