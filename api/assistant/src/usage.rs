@@ -55,7 +55,7 @@ impl Kind {
 
     fn purpose(self) -> Purpose {
         match self {
-            Self::Answer => Purpose::Answering,
+            Self::Answer(_) => Purpose::Answering,
             Self::Correction => Purpose::Correction,
         }
     }

@@ -152,6 +152,7 @@ pub(super) async fn load_rows(
     let tx = store.write_instance().await?;
     let told = dump::write(tx.db(), Schema::Data, Existing::Refuse, source).await?;
     let workspaces = super::make::workspaces_of(&tx).await?;
+    restrict_again(&tx, &workspaces).await?;
     let there = dump::read(tx.db(), Schema::Data, &workspaces, None).await?;
     compare(&from.manifest.tables, &told)?;
     compare(&from.manifest.tables, &there)?;
@@ -165,6 +166,24 @@ pub(super) async fn load_rows(
         .await?;
     tx.commit().await?;
     Ok((there, refused))
+}
+
+/// Restricts the data of those whose restriction was not lifted, now that all of it is there.
+async fn restrict_again(tx: &crate::store::InstanceTx, workspaces: &[WorkspaceId]) -> Result<()> {
+    const OF_PERSON: &str = "FROM restrictions r WHERE r.workspace_id = subjects.workspace_id \
+                             AND r.subject_id = subjects.id AND r.lifted_at IS NULL";
+    for workspace in workspaces {
+        if tx.get_database_backend() == sea_orm::DbBackend::Postgres {
+            rows::name_workspace(tx.db(), *workspace).await?;
+        }
+        let sql = format!(
+            "UPDATE subjects SET restricted_at = (SELECT MAX(r.restricted_at) {OF_PERSON}) \
+             WHERE workspace_id = $1 AND EXISTS (SELECT 1 {OF_PERSON})"
+        );
+        let values = [(*workspace).into()];
+        tx.execute_raw(sea_orm::Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+    }
+    Ok(())
 }
 
 /// Each table has the rows that the manifest says, none more and none less.

@@ -227,8 +227,10 @@ impl<'a, C: ConnectionTrait> TableWriter<'a, C> {
         if values.len() != self.columns.len() {
             return Err(corrupt());
         }
-        let bound: Vec<Bound> =
-            self.columns.iter().zip(&values).map(|(column, value)| bind(column.kind, value)).collect::<Result<_>>()?;
+        let bound = |(column, value): (&Column, &Value)| {
+            bind(column.kind, if is_set_last(&self.table, column) { &Value::Null } else { value })
+        };
+        let bound: Vec<Bound> = self.columns.iter().zip(&values).map(bound).collect::<Result<_>>()?;
         if let Some(Bound::Uuid(Some(id))) = self.scope.map(|at| &bound[at]) {
             let workspace = WorkspaceId(*id);
             if self.workspace != Some(workspace) {
@@ -266,6 +268,11 @@ impl<'a, C: ConnectionTrait> TableWriter<'a, C> {
         self.flush().await?;
         Ok(self.rows.finish())
     }
+}
+
+/// That a person's data is restricted is written when all of it is there: from then on the database refuses more.
+fn is_set_last(table: &Table, column: &Column) -> bool {
+    table.name == "subjects" && column.name == "restricted_at"
 }
 
 fn corrupt() -> Error {

@@ -158,5 +158,6 @@ async fn person(store: &Store, token: &str) -> Result<Authenticated> {
         scope: Scope::new(claims.workspace, actor, Permissions::default()),
         expires_at: verified.expires_at,
         kind: AuthenticatedAs::Person,
+        rests_on: vec![subject.0],
     })
 }

@@ -245,7 +245,7 @@ pub(crate) async fn own_or(
 ) -> Result<SubjectId> {
     let Some(subject) = subject else {
         return match scope.actor() {
-            Actor::Visitor { subject, .. } => Ok(subject),
+            Actor::Visitor { subject, .. } | Actor::Person { subject, .. } => Ok(subject),
             Actor::Member { account, .. } => identifiers::member(tx, account).await,
             Actor::ApiKey(_) | Actor::Duty(_) => {
                 Err(Error::invalid("subjectId", "Name the person: a program is none."))
@@ -260,7 +260,7 @@ pub(crate) async fn own_or(
 /// Whether it is who acts, under whichever id.
 async fn is_own(scope: &Scope, tx: &WorkspaceTx, subject: SubjectId) -> Result<bool> {
     let own = match scope.actor() {
-        Actor::Visitor { subject, .. } => Some(subject),
+        Actor::Visitor { subject, .. } | Actor::Person { subject, .. } => Some(subject),
         Actor::Member { account, .. } => {
             identifiers::find(tx, IdentifierKind::Member, &account.to_string()).await?.first().copied()
         }

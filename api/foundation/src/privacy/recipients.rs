@@ -108,7 +108,7 @@ pub async fn record_own(
         return Ok(());
     }
     let subject = match scope.actor() {
-        Actor::Visitor { subject, .. } => subject,
+        Actor::Visitor { subject, .. } | Actor::Person { subject, .. } => subject,
         Actor::Member { account, .. } => match identifiers::member(tx, account).await {
             // Erased as a person, and still a member: nothing is written about them.
             Err(error) if error.kind() == ErrorKind::SubjectErased => return Ok(()),

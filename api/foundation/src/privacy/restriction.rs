@@ -5,7 +5,9 @@
 //! A person lifts a restriction of their own at once. Anybody else has to have told the person before (art. 18(3)), and that
 //! they did is on record with the time.
 
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use std::collections::HashSet;
+
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr};
 
 use super::{Privacy, merges, persons, subjects};
 use crate::{
@@ -291,4 +293,17 @@ impl NoticeMeans {
             _ => Self::Other,
         }
     }
+}
+
+/// Those whose data is restricted.
+pub(super) async fn people(tx: &WorkspaceTx) -> Result<HashSet<SubjectId>> {
+    let all: Vec<SubjectId> = subject_table::Entity::find()
+        .filter(subject_table::Column::WorkspaceId.eq(tx.workspace()))
+        .filter(subject_table::Column::RestrictedAt.is_not_null())
+        .select_only()
+        .column(subject_table::Column::Id)
+        .into_tuple()
+        .all(tx.db())
+        .await?;
+    Ok(all.into_iter().collect())
 }

@@ -11,7 +11,7 @@ use crate::{
     clock::Timestamp,
     error::Result,
     id::{SubjectId, WorkspaceId},
-    privacy::holds,
+    privacy::{holds, restriction},
     scope::{Permission, Scope},
 };
 
@@ -94,7 +94,9 @@ impl Retention {
             let is_dry = mode == Mode::DryRun || batch >= MOST_BATCHES;
             let tx = if is_dry { self.store.read(scope).await? } else { self.store.write(scope).await? };
             // In the transaction of the deed: a hold that is placed now is seen, or waits until this batch is through.
-            let held = holds::people(&tx).await?;
+            let mut held = holds::people(&tx).await?;
+            // Restricted data is stored, whoever wants it gone (GDPR art. 18(2)).
+            held.extend(restriction::people(&tx).await?);
             let page = self.page(class, &tx, Some(scope.workspace()), &policy.period, after.as_ref()).await?;
             let is_last = (page.len() as u64) < BATCH;
             after = page.last().cloned();
