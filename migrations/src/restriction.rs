@@ -14,6 +14,7 @@ const SERVE_RIGHTS: &[&str] = &[
     "consents",
     "data_exports",
     "erasures",
+    "holds",
     "objections",
     "privacy_requests",
     "restrictions",

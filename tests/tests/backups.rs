@@ -77,6 +77,12 @@ async fn yesterdays_backup_brings_everybody_back_but_who_was_erased_since() -> R
     let (app, canary) = (TestApp::start_now(&[]).await?, Canary::new());
     let (acme, [(erased, _), (other, chat)]) = world(&app, &canary).await?;
     let messages = other.messages(&chat).await?;
+    // Somebody's data may only be stored: a backup stores it, too, and it comes back so.
+    let restricted = acme.visitor(&acme.assistant("Bea").await?).await?;
+    restricted.start_chat().await?;
+    let input = json!({"subjectId": restricted.subject, "ground": "UNLAWFUL"});
+    restricted.graphql("restrict_processing", json!({"input": input})).await?.ok();
+    let of_restricted = rows_of(&app.database, &restricted.subject).await?;
     let said = app.program_says(&["backup"]).await?;
     ensure!(said.contains("opened by        age1"), "{said}");
 
@@ -129,6 +135,9 @@ async fn yesterdays_backup_brings_everybody_back_but_who_was_erased_since() -> R
     let refused = erased.at(&program.url).graphql("start_chat", json!({})).await?;
     let code = refused.error().or(refused.user_error());
     ensure!(matches!(code, Some("UNAUTHENTICATED" | "SUBJECT_ERASED")), "{}", refused.body);
+    assert_eq!(rows_of(&installation.database, &restricted.subject).await?, of_restricted);
+    let refused = restricted.at(&program.url).graphql("start_chat", json!({})).await?;
+    assert_eq!(refused.user_error(), Some("RESTRICTED"), "{}", refused.body);
     let owner = Member::sign_in(&Client::new(&program.url), &public.email, &public.password, None).await?;
     let backups = owner.graphql("backups", json!({})).await?.ok();
     assert_eq!(backups.text("/backups/0/state"), "KEPT");

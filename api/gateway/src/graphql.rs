@@ -32,6 +32,7 @@ pub mod knowledge;
 pub mod loaders;
 pub mod members;
 pub mod models;
+pub mod names;
 pub mod node;
 pub mod plugins;
 pub mod privacy;

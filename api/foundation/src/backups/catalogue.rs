@@ -164,9 +164,9 @@ const POSTGRES_REFERENCES: &str = "\
 
 const COLUMNS: &str = "\
     SELECT m.name AS table_name, c.name AS name, c.type AS type, c.pk AS key_position \
-    FROM sqlite_master m JOIN pragma_table_info(m.name) c \
+    FROM sqlite_master m JOIN pragma_table_info(m.name, 'main') c \
     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid";
 
 const REFERENCES: &str = "\
     SELECT DISTINCT m.name AS from_table, f.\"table\" AS to_table FROM sqlite_master m \
-    JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'";
+    JOIN pragma_foreign_key_list(m.name, 'main') f WHERE m.type = 'table'";

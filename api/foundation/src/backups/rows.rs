@@ -108,7 +108,8 @@ fn names(columns: &[Column]) -> String {
 pub(crate) async fn name_workspace(db: &impl ConnectionTrait, workspace: WorkspaceId) -> Result<()> {
     let statement = Statement::from_sql_and_values(
         DbBackend::Postgres,
-        "SELECT set_config('app.workspace_id', $1, true)",
+        // A backup holds what is restricted, too.
+        "SELECT set_config('app.workspace_id', $1, true), set_config('app.sees_restricted', 'yes', true)",
         [workspace.0.to_string().into()],
     );
     db.query_one_raw(statement).await?;

@@ -28,7 +28,7 @@ pub struct RightsHolder {
     pub blobs: Blobs,
 }
 
-static TABLES: [Table; 4] = [
+static TABLES: [Table; 5] = [
     Table::of_subject("subject_identifiers", "the person, the workspace's own systems or its staff, as each row says")
         .provided(&[Provided {
             kind: "IDENTIFIER",
@@ -42,6 +42,8 @@ static TABLES: [Table; 4] = [
     Table::of_subject("data_exports", "the service itself, when a copy was asked for"),
     Table::of_subject("restrictions", "the person, or who serves rights"),
     Table::of_subject("subject_recipients", "the service itself, before data left it"),
+    // Kept when the person is erased: it says why something was not.
+    Table::of_subject("holds", "who serves rights, where the law keeps something from being erased"),
 ];
 
 macro_rules! of_subject {

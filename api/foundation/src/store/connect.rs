@@ -96,7 +96,7 @@ async fn connect_sqlite(settings: &StoreSettings) -> Result<Connected> {
 /// data is restricted. Writers have no views, and the product reads through them only where it serves a person's rights.
 /// Those who come in are recognised by `visitors`, and what serves rights is not hidden.
 async fn hide_restricted(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    const NOT_HIDDEN: &str = "'visitors', 'audit_details', 'consents', 'data_exports', 'erasures', 'objections', 'privacy_requests', \
+    const NOT_HIDDEN: &str = "'visitors', 'audit_details', 'consents', 'data_exports', 'erasures', 'holds', 'objections', 'privacy_requests', \
          'restrictions', 'subject_identifiers'";
     connection.execute("PRAGMA temp_store = MEMORY").await?;
     let about_people = format!(

@@ -6,7 +6,7 @@ use consigne_foundation::{Permission, id::InvitationId, identity::invitations};
 use super::{
     context::{Asking, ContextExt},
     error::{UserError, refuse, split, split_credentials},
-    identity::RoleName,
+    names::RoleName,
     scalars::DateTime,
 };
 

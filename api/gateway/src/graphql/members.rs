@@ -13,7 +13,7 @@ use consigne_foundation::{
 use super::{
     context::ContextExt,
     error::{UserError, refuse, split},
-    identity::RoleName,
+    names::RoleName,
     scalars::DateTime,
 };
 
