@@ -26,7 +26,7 @@ test: parts ## Everything, on SQLite and again on a private Postgres.
 
 test-security: parts ## Other people's attacks on a running gateway, and suites of known answers.
 	cargo build --locked --bin consigne
-	scripts/nextest run --locked --workspace -E 'test(/wycheproof|forger|hostile|isolation|harmless|signed|vectors/) | test(clients::)'
+	CONSIGNE_ALL_STRINGS=1 scripts/nextest run --locked --workspace -E 'test(/wycheproof|forger|hostile|isolation|harmless|signed|vectors/) | test(clients::)'
 	scripts/security
 
 lint: ## Format, clippy, links in the docs, licences and advisories.

@@ -141,7 +141,9 @@ async fn naughty_strings_are_kept_or_refused_and_break_nothing() -> Result<()> {
     let Some(strings) = attacks("blns.json") else { return Ok(()) };
     let app = TestApp::start().await?;
     let (acme, mut visitor, _, assistant) = shop(&app).await?;
-    let strings: Vec<&str> = strings.iter().filter_map(Value::as_str).collect();
+    // All of them take minutes: `make test-security` has the time.
+    let step = if std::env::var_os("CONSIGNE_ALL_STRINGS").is_some() { 1 } else { 5 };
+    let strings: Vec<&str> = strings.iter().filter_map(Value::as_str).step_by(step).collect();
     let (mut kept, mut refused) = (0, 0);
     let mut chat = String::new();
     for (number, naughty) in strings.iter().enumerate() {
