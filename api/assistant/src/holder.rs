@@ -337,7 +337,7 @@ static STAFF_TABLES: [Table; 6] = [
         "taken_at",
         "ended_at",
     ]),
-    Table::of_account("processing_grounds", "the person", "recorded_by").only(&[
+    Table::of_account("correction_grounds", "the person", "recorded_by").only(&[
         "concern",
         "recorded_by",
         "recorded_at",

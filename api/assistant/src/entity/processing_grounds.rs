@@ -4,9 +4,9 @@ use sea_orm::entity::prelude::*;
 
 use consigne_foundation::{clock::Timestamp, id::WorkspaceId};
 
-/// A row of `processing_grounds`; `personal_data.toml` says what each column holds.
+/// A row of `correction_grounds`; `personal_data.toml` says what each column holds.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-#[sea_orm(table_name = "processing_grounds")]
+#[sea_orm(table_name = "correction_grounds")]
 #[expect(missing_docs, reason = "the column register describes every column")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
