@@ -136,6 +136,7 @@ async fn what_a_model_was_told_holds_nothing_of_anybody_else() -> Result<()> {
 }
 
 /// The Big List of Naughty Strings through what people write.
+#[expect(clippy::disallowed_methods, reason = "a setting of this test, not of the product")]
 #[tokio::test(flavor = "multi_thread")]
 async fn naughty_strings_are_kept_or_refused_and_break_nothing() -> Result<()> {
     let Some(strings) = attacks("blns.json") else { return Ok(()) };
