@@ -11,7 +11,7 @@ use consigne_foundation::{
     Error, ErrorKind, Result, Scope,
     id::{DeliveryId, EscalationId},
     jobs::{self, ClaimedJob, JobHandler, NewJob, Outcome},
-    plugins::Registry,
+    plugins::{Registry, RouteFacts},
     privacy::{
         Purpose, admission,
         recipients::{self, Why},
@@ -19,7 +19,7 @@ use consigne_foundation::{
     },
     store::{Store, WorkspaceTx},
 };
-use consigne_sdk::{Delivery, Notice, PluginError, PluginErrorKind, Processing, Receipt};
+use consigne_sdk::{Channel, Delivery, Notice, PluginError, PluginErrorKind, Receipt};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect, sea_query::OnConflict,
@@ -87,11 +87,12 @@ impl JobHandler for DeliverHandler {
 
     async fn run(&self, job: &ClaimedJob) -> Result<Outcome> {
         let id = DeliveryId(job.target);
-        match self.begin(&job.scope, id).await? {
+        let Some(route) = self.route(&job.scope, id).await? else { return Ok(Outcome::Done) };
+        match self.begin(&job.scope, id, route.as_ref().ok()).await? {
             Turn::Over => Ok(Outcome::Done),
             Turn::Later(pause) => Ok(Outcome::Later(pause)),
             Turn::Now(attempt) => {
-                let ended = self.send(&job.scope, &attempt).await;
+                let ended = send(&attempt, route).await;
                 self.settle(&job.scope, &attempt, ended).await
             }
         }
@@ -109,8 +110,10 @@ enum Turn {
     Now(Box<Attempt>),
 }
 
+/// The channel, and who gets what it is handed, of the same settings.
+type Route = (Arc<dyn Channel>, RouteFacts);
+
 struct Attempt {
-    plugin: String,
     delivery: Delivery,
     row: DeliveryId,
     /// Where the workspace lets texts go.
@@ -135,8 +138,7 @@ enum Next {
 
 impl DeliverHandler {
     /// Writes down that an attempt begins, where it is this delivery's turn.
-    async fn begin(&self, scope: &Scope, id: DeliveryId) -> Result<Turn> {
-        let processing = self.processing(scope, id).await?;
+    async fn begin(&self, scope: &Scope, id: DeliveryId, route: Option<&Route>) -> Result<Turn> {
         let tx = self.store.write(scope).await?;
         let Some(row) = hold(&tx, id).await?.filter(|row| row.state == outbox::state::PENDING) else {
             return Ok(Turn::Over);
@@ -172,12 +174,12 @@ impl DeliverHandler {
         }
         let Some(delivery) = self.delivery(&tx, &row).await? else { return Ok(Turn::Over) };
         let transfers = policy::current(&tx).await?.transfers;
-        if let (Some(subject), true, Some(processing)) = (row.subject_id, row.has_text, &processing)
-            && transfers.allows(processing)
+        if let (Some(subject), true, Some((_, facts))) = (row.subject_id, row.has_text, route)
+            && transfers.allows(&facts.processing)
         {
-            recipients::record(&tx, subject, &row.plugin_id, processing, Why::Escalation).await?;
+            recipients::record(&tx, subject, &row.plugin_id, &facts.processing, Why::Escalation).await?;
         }
-        let attempt = Attempt { plugin: row.plugin_id.clone(), delivery, row: id, transfers };
+        let attempt = Attempt { delivery, row: id, transfers };
         let mut begun = row.into_active_model();
         begun.attempts = Set(i64::from(attempt.delivery.attempt));
         begun.may_have_been_sent = Set(attempt.delivery.may_have_been_sent);
@@ -187,19 +189,14 @@ impl DeliverHandler {
         Ok(Turn::Now(Box::new(attempt)))
     }
 
-    /// Who would get it, and where; nobody where the channel cannot be opened.
-    async fn processing(&self, scope: &Scope, id: DeliveryId) -> Result<Option<Processing>> {
+    /// The way to the channel, or why it cannot be opened; nothing where the delivery is gone.
+    async fn route(&self, scope: &Scope, id: DeliveryId) -> Result<Option<Result<Route>>> {
         let row = {
             let tx = self.store.read(scope).await?;
             table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?
         };
         let Some(row) = row else { return Ok(None) };
-        Ok(self
-            .registry
-            .channel_route(scope, &self.store, &row.plugin_id)
-            .await
-            .ok()
-            .map(|(_, facts)| facts.processing))
+        Ok(Some(self.registry.channel_route(scope, &self.store, &row.plugin_id).await))
     }
 
     /// What the channel is handed; nothing once the person is being erased.
@@ -227,22 +224,6 @@ impl DeliverHandler {
             reply_token,
             notice,
         }))
-    }
-
-    async fn send(&self, scope: &Scope, attempt: &Attempt) -> Ended {
-        let (channel, facts) = match self.registry.channel_route(scope, &self.store, &attempt.plugin).await {
-            Ok(route) => route,
-            Err(error) => return not_opened(&error),
-        };
-        let mut delivery = attempt.delivery.clone();
-        if !attempt.transfers.allows(&facts.processing) {
-            leave_texts_out(&mut delivery.notice);
-        }
-        match timeout(PATIENCE, channel.deliver(delivery)).await {
-            Ok(Ok(receipt)) => Ended::Delivered(receipt),
-            Ok(Err(error)) => refused(&error),
-            Err(_) => Ended::Failed { code: "TIMED_OUT", what_next: Next::Again(None), may_have_been_sent: true },
-        }
     }
 
     /// Writes down how the attempt ended, unless somebody else has the delivery now.
@@ -296,6 +277,22 @@ impl DeliverHandler {
         tx.commit().await?;
         self.meter.attempted(counted);
         Ok(outcome)
+    }
+}
+
+async fn send(attempt: &Attempt, route: Result<Route>) -> Ended {
+    let (channel, facts) = match route {
+        Ok(route) => route,
+        Err(error) => return not_opened(&error),
+    };
+    let mut delivery = attempt.delivery.clone();
+    if !attempt.transfers.allows(&facts.processing) {
+        leave_texts_out(&mut delivery.notice);
+    }
+    match timeout(PATIENCE, channel.deliver(delivery)).await {
+        Ok(Ok(receipt)) => Ended::Delivered(receipt),
+        Ok(Err(error)) => refused(&error),
+        Err(_) => Ended::Failed { code: "TIMED_OUT", what_next: Next::Again(None), may_have_been_sent: true },
     }
 }
 
