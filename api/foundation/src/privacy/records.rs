@@ -4,18 +4,15 @@
 
 mod text;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::LazyLock,
-};
+use std::collections::BTreeSet;
 
 use consigne_sdk::{ProcessorRole, Region};
-use serde::Deserialize;
 
 use super::{
     information::{self, Information},
     instructions,
     purposes::Purpose,
+    register::{self, Category, ColumnLine, TableLine, Whose},
 };
 use crate::{
     clock::Timestamp,
@@ -24,9 +21,6 @@ use crate::{
     scope::{Permission, Scope},
     store::Store,
 };
-
-static COLUMNS: LazyLock<Vec<Column>> =
-    LazyLock::new(|| read(include_str!("../../personal_data.toml")).expect("a test reads the register"));
 
 /// What is done about security in all of it (art. 30(1)(g) and 32): each is tested.
 pub const MEASURES: [&str; 6] = [
@@ -108,19 +102,21 @@ pub async fn make(scope: &Scope, store: &Store, registry: &Registry) -> Result<R
 fn activity(purpose: Purpose, recipients: &[Recipient]) -> Activity {
     let serving = |recipient: &&Recipient| recipient.processing.purposes.iter().any(|p| Purpose::from(*p) == purpose);
     let serving: Vec<&Recipient> = recipients.iter().filter(serving).collect();
-    let personal = |column: &&Column| column.purpose == purpose.name() && column.category != "NONE";
-    let columns: Vec<&Column> = COLUMNS.iter().filter(personal).collect();
-    let own = columns.iter().map(|column| column.category.clone());
+    let personal = |column: &&ColumnLine| column.purpose == purpose.name() && column.category != Category::None;
+    let columns: Vec<&ColumnLine> = register::tables().flat_map(TableLine::columns).filter(personal).collect();
+    let own = columns.iter().map(|column| column.category.name().to_owned());
+    let people = columns.iter().map(|column| column.subject).filter(|whose| *whose != Whose::None);
+    let tables = register::tables().filter(|table| table.columns().any(|column| personal(&column)));
     let declared = serving.iter().flat_map(|r| r.processing.categories.iter()).map(|category| word_of(*category));
     let each = |words: &mut dyn Iterator<Item = String>| words.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
     Activity {
         purpose,
-        people: each(&mut columns.iter().map(|column| column.subject.clone()).filter(|who| who != "NONE")),
+        people: each(&mut people.map(|whose| whose.name().to_owned())),
         categories: each(&mut own.chain(declared)),
-        tables: each(&mut columns.iter().map(|column| column.table.clone())),
+        tables: tables.map(|table| table.name.clone()).collect(),
         retention: each(&mut columns.iter().map(|column| column.retention.clone())),
         recipients: serving.into_iter().map(Party::of).collect(),
-        sealed: (columns.len(), columns.iter().filter(|column| column.is_sealed).count()),
+        sealed: (columns.len(), columns.iter().filter(|column| column.sealed.is_some()).count()),
     }
 }
 
@@ -146,49 +142,6 @@ fn word_of(category: consigne_sdk::DataCategory) -> String {
     word.unwrap_or_default()
 }
 
-/// A column of the register.
-#[derive(Debug, Clone)]
-struct Column {
-    table: String,
-    category: String,
-    purpose: String,
-    subject: String,
-    retention: String,
-    is_sealed: bool,
-}
-
-/// What the register says; a column inherits what its row says.
-#[derive(Deserialize)]
-struct Line {
-    category: Option<String>,
-    purpose: Option<String>,
-    subject: Option<String>,
-    retention: Option<String>,
-    sealed: Option<String>,
-}
-
-fn read(register: &str) -> std::result::Result<Vec<Column>, toml::de::Error> {
-    let tables: BTreeMap<String, BTreeMap<String, Line>> = toml::from_str(register)?;
-    let mut all = Vec::new();
-    for (table, columns) in &tables {
-        let row = columns.get("row");
-        let inherited = |own: &Option<String>, of_row: fn(&Line) -> &Option<String>| {
-            own.clone().or_else(|| row.and_then(|row| of_row(row).clone())).unwrap_or_default()
-        };
-        for (_, column) in columns.iter().filter(|(name, _)| name.as_str() != "row") {
-            all.push(Column {
-                table: table.clone(),
-                category: column.category.clone().unwrap_or_default(),
-                purpose: column.purpose.clone().unwrap_or_default(),
-                subject: inherited(&column.subject, |row| &row.subject),
-                retention: inherited(&column.retention, |row| &row.retention),
-                is_sealed: column.sealed.is_some(),
-            });
-        }
-    }
-    Ok(all)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,21 +149,12 @@ mod tests {
     /// The catalogue minus the records is empty: no personal column without an activity.
     #[test]
     fn every_personal_column_belongs_to_a_purpose_that_is_known() {
-        let personal: Vec<&Column> = COLUMNS.iter().filter(|column| column.category != "NONE").collect();
+        let all = register::tables().flat_map(TableLine::columns);
+        let personal: Vec<&ColumnLine> = all.filter(|column| column.category != Category::None).collect();
         assert!(personal.len() > 100, "{}", personal.len());
         for column in personal {
-            assert!(column.purpose.parse::<Purpose>().is_ok(), "{}: {}", column.table, column.purpose);
-            assert!(!column.subject.is_empty() && !column.retention.is_empty(), "{}", column.table);
+            assert!(column.purpose.parse::<Purpose>().is_ok(), "{}: {}", column.name, column.purpose);
+            assert!(!column.subject.name().is_empty() && !column.retention.is_empty(), "{}", column.name);
         }
-    }
-
-    #[test]
-    fn a_column_says_otherwise_than_its_row_where_it_does() {
-        let register = "[t]\nrow = { subject = \"VISITOR\", retention = \"1 day\" }\n\
-                        a = { category = \"CONTENT\", purpose = \"RIGHTS\", sealed = \"SUBJECT\" }\n\
-                        b = { category = \"NONE\", purpose = \"RIGHTS\", subject = \"MEMBER\" }\n";
-        let columns = read(register).unwrap();
-        assert_eq!((columns[0].subject.as_str(), columns[0].is_sealed), ("VISITOR", true));
-        assert_eq!((columns[1].subject.as_str(), columns[1].retention.as_str()), ("MEMBER", "1 day"));
     }
 }

@@ -104,6 +104,18 @@ pub struct TableLine {
     columns: BTreeMap<String, ColumnLine>,
 }
 
+impl Whose {
+    /// The name in the register.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Visitor => "VISITOR",
+            Self::Member => "MEMBER",
+            Self::Anyone => "ANYONE",
+            Self::None => "NONE",
+        }
+    }
+}
+
 impl TableLine {
     /// What is said of a column.
     ///
@@ -119,6 +131,11 @@ impl TableLine {
     pub fn columns(&self) -> impl Iterator<Item = &ColumnLine> {
         self.columns.values()
     }
+}
+
+/// All tables, by name.
+pub fn tables() -> impl Iterator<Item = &'static TableLine> {
+    REGISTER.values()
 }
 
 /// What is said of a table.
@@ -221,5 +238,16 @@ mod tests {
             assert!(PURPOSES.iter().any(|(name, ..)| *name == line.purpose), "{}: {}", line.name, line.purpose);
         }
         assert!(table("nothing").is_err());
+    }
+
+    #[test]
+    fn a_column_says_otherwise_than_its_row_where_it_does() {
+        let register = "[t]\nrow = { subject = \"VISITOR\", retention = \"1 day\" }\n\
+                        a = { category = \"CONTENT\", purpose = \"RIGHTS\", sealed = \"SUBJECT\" }\n\
+                        b = { category = \"NONE\", purpose = \"RIGHTS\", subject = \"MEMBER\" }\n";
+        let register = read(register).unwrap();
+        let column = |name| register["t"].column(name).unwrap();
+        assert_eq!((column("a").subject.name(), column("a").sealed.is_some()), ("VISITOR", true));
+        assert_eq!((column("b").subject.name(), column("b").retention.as_str()), ("MEMBER", "1 day"));
     }
 }
