@@ -337,10 +337,8 @@ fn check_language(ask: &Ask) -> Result<()> {
 }
 
 fn refusal(found: &sensitive::Findings, concern: Concern) -> Error {
-    let what = match concern {
-        Concern::Secrets | Concern::SecretsInChats => "secrets",
-        Concern::SpecialCategories | Concern::SpecialCategoriesInChats => "special categories of personal data",
-    };
+    let is_secret = concern == Concern::Secrets;
+    let what = if is_secret { "secrets" } else { "special categories of personal data" };
     let kinds = found.kinds(concern);
     sensitive::refusal(format!(
         "The text holds {what} ({kinds}). It is not sent: take them out, or have the ground for it recorded."

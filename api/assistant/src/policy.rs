@@ -5,6 +5,7 @@
 use consigne_foundation::{
     Error, Permission, Result, Scope, Timestamp,
     audit::{self, Event},
+    detector::Group,
     scope::Actor,
     store::{Store, WorkspaceTx},
 };
@@ -105,6 +106,14 @@ pub enum Concern {
 }
 
 impl Concern {
+    /// What the detector finds for it.
+    pub(crate) fn group(self) -> Group {
+        match self {
+            Self::Secrets | Self::SecretsInChats => Group::Secret,
+            Self::SpecialCategories | Self::SpecialCategoriesInChats => Group::Special,
+        }
+    }
+
     /// The name in the database and in the audit log.
     pub fn name(self) -> &'static str {
         match self {

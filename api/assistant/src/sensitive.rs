@@ -41,12 +41,8 @@ impl Findings {
 
     /// The kinds of what speaks for this concern: `PASSWORD, TOKEN`.
     pub fn kinds(&self, concern: Concern) -> String {
-        let group = match concern {
-            Concern::Secrets | Concern::SecretsInChats => Group::Secret,
-            Concern::SpecialCategories | Concern::SpecialCategoriesInChats => Group::Special,
-        };
-        let mut kinds: Vec<&str> =
-            self.spans.iter().filter(|span| span.kind.group() == group).map(|span| span.kind.name()).collect();
+        let of_concern = |span: &&Span| span.kind.group() == concern.group();
+        let mut kinds: Vec<&str> = self.spans.iter().filter(of_concern).map(|span| span.kind.name()).collect();
         kinds.sort_unstable();
         kinds.dedup();
         kinds.join(", ")

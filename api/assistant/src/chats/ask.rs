@@ -107,10 +107,8 @@ async fn refuse_sensitive(
     let spoken = language::detect(text).or(assistant.languages.first().map(String::as_str));
     let event = Event::new("message.refused").target("chat", chat.id.0).detail("concern", concern.name());
     audit::append(scope, tx, event).await?;
-    let message = match concern {
-        Concern::Secrets | Concern::SecretsInChats => phrases::holds_a_secret(spoken),
-        Concern::SpecialCategories | Concern::SpecialCategoriesInChats => phrases::holds_a_special_category(spoken),
-    };
+    let is_secret = concern == Concern::SecretsInChats;
+    let message = if is_secret { phrases::holds_a_secret(spoken) } else { phrases::holds_a_special_category(spoken) };
     Ok(Some(sensitive::refusal(message)))
 }
 

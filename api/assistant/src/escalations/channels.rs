@@ -49,12 +49,13 @@ pub struct ChannelInfo {
 pub async fn list(scope: &Scope, store: &Store, registry: &Registry) -> Result<Vec<ChannelInfo>> {
     scope.require(Permission::PluginsRead)?;
     let used = registry.used(scope, store, CapabilityKind::Channel).await?;
-    let (states, transfers) = {
+    let (states, transfers, is_instructed) = {
         let tx = store.read(scope).await?;
         let of_workspace = table::Column::WorkspaceId.eq(scope.workspace());
-        (table::Entity::find().filter(of_workspace).all(tx.db()).await?, policy::current(&tx).await?.transfers)
+        let states = table::Entity::find().filter(of_workspace).all(tx.db()).await?;
+        let is_instructed = instructions::stands(&tx, Purpose::Escalation).await?;
+        (states, policy::current(&tx).await?.transfers, is_instructed)
     };
-    let is_instructed = instructions::stands(&store.read(scope).await?, Purpose::Escalation).await?;
     let mut all = Vec::new();
     for plugin in registry.channels() {
         let is_enabled = used.contains(&plugin);
