@@ -249,6 +249,11 @@ impl TestApp {
         Ok(())
     }
 
+    /// What this process logged.
+    pub fn log(&self) -> Vec<u8> {
+        Log::get().bytes()
+    }
+
     /// The files of blobs.
     pub fn blobs(&self) -> Vec<String> {
         files_below(&self.folder.path().join("blobs")).into_iter().map(|place| place.name).collect()

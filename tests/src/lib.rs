@@ -20,3 +20,4 @@ pub mod recorder;
 pub mod source;
 pub mod standins;
 pub mod texts;
+pub mod wire;

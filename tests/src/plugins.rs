@@ -1,5 +1,5 @@
-//! Plugins beside those of the product: a second embedding model, an index that says it is a server, and a reranker, both small enough to be known by heart, and
-//! obedient: they wait, fail and are counted as a test wants it.
+//! Plugins beside those of the product: a second embedding model, an index that says it is a server, a reranker, all small
+//! enough to be known by heart, and obedient: they wait, fail and are counted as a test wants it; and a corrector that panics.
 
 use std::{
     collections::HashSet,
@@ -12,9 +12,10 @@ use std::{
 
 use async_trait::async_trait;
 use consigne_gateway::sdk::{
-    Capability, CapabilityKind, DataCategory, Egress, EmbedKind, Embedder, EmbeddingModel, Fingerprint, Hit,
-    IndexQuery, Manifest, Partition, Plugin, PluginError, PluginErrorKind, Point, Processing, Purpose, Reranker,
-    Residency, Result, VectorIndex,
+    Capability, CapabilityKind, CorrectionDelta, CorrectionRequest, CorrectionStream, Corrector, DataCategory, Egress,
+    EmbedKind, Embedder, EmbeddingModel, Ephemeral, ExplainRequest, Explained, Fingerprint, Hit, IndexQuery, Manifest,
+    Partition, Plugin, PluginError, PluginErrorKind, Point, Processing, Purpose, Reranker, Residency, Result,
+    VectorIndex,
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -26,6 +27,8 @@ pub const WORD_HASH: &str = "word-hash";
 pub const SERVED: &str = "served";
 /// The id of [`WordOverlap`].
 pub const WORD_OVERLAP: &str = "word-overlap";
+/// The id of [`Falling`].
+pub const FALLING: &str = "falling";
 
 /// Numbers of a vector of [`WordHash`]: not as many as the product's model has.
 const DIMENSIONS: usize = 96;
@@ -361,5 +364,67 @@ impl Reranker for WordOverlap {
         let sign = if mood == Mood::Least { -1.0 } else { 1.0 };
         let scores = passages.iter().map(|passage| sign * shared(passage));
         Ok(scores.skip(usize::from(mood == Mood::Forgetful)).collect())
+    }
+}
+
+/// When a [`Falling`] panics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fall {
+    /// When it is called.
+    AtOnce,
+    /// After half of the text.
+    Halfway,
+    /// When it is asked why.
+    Explaining,
+}
+
+/// A corrector that panics, with the text in the panic's message: what a library does that cuts a string in a wrong place.
+pub struct Falling {
+    manifest: Manifest,
+    fall: Fall,
+}
+
+impl Falling {
+    /// One that panics then.
+    pub fn new(fall: Fall) -> Self {
+        Self { manifest: manifest(FALLING, CapabilityKind::Corrector), fall }
+    }
+}
+
+#[async_trait]
+impl Plugin for Falling {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn processing(&self, _: &Value) -> Processing {
+        Processing::internal(vec![DataCategory::Conversation], vec![Purpose::Correction])
+    }
+
+    async fn open(&self, _: CapabilityKind, _: Value, _: Egress) -> Result<Capability> {
+        Ok(Capability::Corrector(Arc::new(Self::new(self.fall))))
+    }
+}
+
+#[async_trait]
+impl Corrector for Falling {
+    fn model_name(&self) -> &str {
+        FALLING
+    }
+
+    async fn correct(&self, request: CorrectionRequest) -> Result<CorrectionStream> {
+        let (text, fall) = (request.text, self.fall);
+        assert!(fall != Fall::AtOnce, "not corrected: {}", text.expose());
+        let pieces = async_stream::stream! {
+            let (half, rest) = text.expose().split_once(' ').unwrap_or_default();
+            yield Ok(CorrectionDelta::Text(Ephemeral::new(format!("{half} "))));
+            assert!(fall != Fall::Halfway, "half corrected: {}", text.expose());
+            yield Ok(CorrectionDelta::Text(Ephemeral::new(rest.to_uppercase())));
+        };
+        Ok(Box::pin(pieces))
+    }
+
+    async fn explain(&self, request: ExplainRequest) -> Result<Explained> {
+        panic!("not explained: {}", request.before.expose())
     }
 }

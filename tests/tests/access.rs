@@ -2,6 +2,8 @@
 
 #[path = "access/accounts.rs"]
 mod accounts;
+#[path = "access/alerts.rs"]
+mod alerts;
 #[path = "access/invitations.rs"]
 mod invitations;
 #[path = "access/keys.rs"]

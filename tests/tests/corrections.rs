@@ -2,13 +2,15 @@
 
 mod killed;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
+use consigne_gateway::telemetry;
 use consigne_tests::{
-    app::TestApp,
+    app::{Furnish, TestApp},
     canary::Canary,
     people::Member,
+    plugins::{FALLING, Fall, Falling},
     standins::openai::{Dialect, StandIn, Turn},
 };
 use serde_json::{Value, json};
@@ -276,6 +278,33 @@ async fn a_canary_leaves_no_trace_when_who_listens_leaves() -> Result<()> {
         drop(listening);
         timeout(Duration::from_secs(20), standin.disconnected(1)).await?;
         untouched(&app, &canary, "leaves").await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_leaves_no_trace_when_the_corrector_panics() -> Result<()> {
+    telemetry::log_panics();
+    for fall in [Fall::AtOnce, Fall::Halfway, Fall::Explaining] {
+        for over_websocket in [false, true] {
+            let furnish: Furnish<'_> = &|all, _| all.push(Arc::new(Falling::new(fall)));
+            let (canary, app) = (Canary::new(), TestApp::start_among(&[], furnish).await?);
+            let acme = app.workspace("acme").await?;
+            acme.graphql("enable_plugin", json!({"input": {"pluginId": FALLING, "settings": {}}})).await?.ok();
+            let asked = ask(&format!("{canary} wich"), "GRAMMAR");
+            let mut listening = match over_websocket {
+                false => acme.listen("correct_text", asked).await?,
+                true => acme.listen_over_websocket("correct_text", asked).await?,
+            };
+            let events = listening.rest().await?;
+            let last = events.last().cloned().unwrap_or_default();
+            ensure!(last["errors"][0]["extensions"]["code"] == "INTERNAL", "{fall:?}: {events:?}");
+            ensure!(!last.to_string().contains(&canary.to_string()), "{fall:?}: {last}");
+            untouched(&app, &canary, "panics").await?;
+            ensure!(String::from_utf8_lossy(&app.log()).contains("\"panic\""), "{fall:?}: no panic is in the log");
+            // It was one correction that fell, not the gateway.
+            app.owner().await?;
+        }
     }
     Ok(())
 }

@@ -8,6 +8,8 @@
 //! $ CONSIGNE_KILLS=50 cargo test -p consigne-tests crash:: -- --nocapture
 //! ```
 
+mod cut;
+mod erasing;
 pub mod files;
 pub mod program;
 mod verdict;

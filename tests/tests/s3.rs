@@ -2,7 +2,7 @@
 
 mod server;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use consigne_tests::{
     app::TestApp,
     canary::{Canary, Place},
@@ -11,6 +11,7 @@ use consigne_tests::{
 use serde_json::{Value, json};
 
 use self::server::Bucket;
+use crate::crash::program::Installation;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_and_the_erasure_ledger_can_live_in_a_bucket() -> Result<()> {
@@ -40,6 +41,37 @@ async fn documents_and_the_erasure_ledger_can_live_in_a_bucket() -> Result<()> {
     acme.graphql("delete_document", json!({"input": {"documentId": id}})).await?.ok();
     let left = bucket.files().await?;
     assert!(left.keys().all(|name| name.contains("ledger")), "a file is left: {:?}", left.keys());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_in_a_bucket_brings_the_installation_back() -> Result<()> {
+    let Some(bucket) = Bucket::start().await? else { return Ok(()) };
+    let flags = bucket.flags_of_backups();
+    let app = TestApp::start_with(&flags.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    let acme = app.workspace("acme").await?;
+    acme.upload("handbook.md", "text/markdown", texts::HANDBOOK.as_bytes()).await?;
+    app.run_jobs().await?;
+    let erased = acme.visitor(&acme.assistant("Ada").await?).await?;
+    erased.start_chat().await?;
+    app.program_says(&["backup"]).await?;
+    erased.erase_myself().await?;
+    app.run_jobs().await?;
+    let names = bucket.files().await?.into_keys().collect::<Vec<_>>().join(" ");
+    for part in ["house/keys.age", "house/ledger/", "house/files/", "data.age", "manifest.json"] {
+        ensure!(names.contains(part), "{part} is not among {names}");
+    }
+    let folder = tempfile::tempdir()?;
+    for file in ["root.key", "backup-identity.txt"] {
+        std::fs::copy(app.folder().join(file), folder.path().join(file))?;
+    }
+    drop(app);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let installation = Installation::new(folder.path()).await?.under(&flags);
+    let identity = folder.path().join("backup-identity.txt").to_string_lossy().into_owned();
+    let said = installation.says(&["restore", "--from", flags[1], "--identity", &identity]).await?;
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    ensure!(said.contains("files 1 written") && said.contains("people not brought back 1"), "{said}");
     Ok(())
 }
 

@@ -6,11 +6,17 @@
 //! ```console
 //! $ CONSIGNE_SCALE_MESSAGES=200000 cargo test -p consigne-tests scale:: -- --nocapture
 //! ```
+//!
+//! What the size of a workspace costs is printed, not judged: one of ten thousand visitors is erased from a million messages
+//! in the time that it takes among ten thousand, where `CONSIGNE_SCALE_MESSAGES` is 1000000.
 
-mod bytes;
+pub mod bytes;
 mod crowd;
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use consigne_tests::{
@@ -20,6 +26,7 @@ use consigne_tests::{
     standins::openai::{StandIn, Turn},
     texts,
 };
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -33,6 +40,12 @@ const OF_THE_PERSON: u64 = 1_000;
 
 /// How many of those are asked through the API, within the points of one visitor; the rest are their copies.
 const ASKED: u64 = 20;
+
+/// Messages of an ordinary visitor, who is erased to see what the size of the workspace costs.
+const OF_ANYBODY: u64 = 100;
+
+/// Messages in the small workspace that a large one is compared with.
+const FEW: u64 = 10_000;
 
 /// How many places of a certificate are flipped.
 const FLIPS: usize = 8;
@@ -109,6 +122,53 @@ async fn erasing_a_visitor_of_1000_messages_among_200000_leaves_no_byte() -> Res
     let keys = acme.request(reqwest::Method::GET, "/.well-known/jwks.json").send().await?.json().await?;
     drop(app);
     judge_certificate(certificate, &keys).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erasing_a_visitor_takes_as_long_in_a_large_workspace_as_in_a_small_one() -> Result<()> {
+    let few = erased_among(FEW.min(messages() / 2)).await?;
+    let many = erased_among(messages()).await?;
+    println!("the purge apart, {few:.1?} and {many:.1?}: {:.2} times", many.as_secs_f64() / few.as_secs_f64());
+    Ok(())
+}
+
+/// How long a visitor's erasure takes, the purge apart, in a workspace of its own with so many messages of others.
+async fn erased_among(others: u64) -> Result<Duration> {
+    let (app, server) = (TestApp::start().await?, StandIn::start().await);
+    let (acme, assistant) = shop(&app, &server).await?;
+    talk(&app, &server, (&acme, &acme.visitor(&assistant).await?), "somebody else", 2).await?;
+    app.advance(minutes(1));
+    let visitor = acme.visitor(&assistant).await?;
+    talk(&app, &server, (&acme, &visitor), "one of many", ASKED).await?;
+    let crowd = Crowd::of(&app.database).await?;
+    crowd.of_others(others).await?;
+    crowd.of_the_newest(OF_ANYBODY - ASKED).await?;
+    crowd.learn_its_size().await?;
+    let erasing = stopwatch();
+    let id = acme.erase(&visitor.subject).await?;
+    let (done, counted) = tokio::join!(app.run_jobs(), all_but_purged(&app));
+    done?;
+    let took = counted?.duration_since(erasing);
+    let erasure = acme.erasure(&id).await?;
+    println!("{:?}: erased in {took:.1?}, with the purge {:.1?}", crowd.count().await?, erasing.elapsed());
+    ensure!(erasure["state"] == "COMPLETED", "{erasure}");
+    ensure!(crowd.count().await?.of_the_person == 0, "some are left");
+    Ok(took)
+}
+
+/// When the last step before the purge was done.
+async fn all_but_purged(app: &TestApp) -> Result<Instant> {
+    let db = app.database.connections().await?.into_iter().next().context("there is a database")?;
+    let sql =
+        "SELECT count(*) AS n FROM erasure_steps WHERE state = 'PENDING' AND name NOT IN ('purge', 'certificate')";
+    for _ in 0..60_000 {
+        let left = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+        if left.context("a count has a row")?.try_get::<i64>("", "n")? == 0 {
+            return Ok(stopwatch());
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    anyhow::bail!("the erasure did not come to its purge")
 }
 
 /// The certificate holds without the gateway, and with a letter changed anywhere it does not.

@@ -305,6 +305,29 @@ async fn a_crawl_that_is_killed_goes_on_where_it_was() -> Result<()> {
     Ok(())
 }
 
+/// Each slice reads robots.txt anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_site_is_left_for_others_after_a_minute() -> Result<()> {
+    let site = small_site().await?;
+    let (app, acme) = house(&site).await?;
+    let source = create(&acme, &site, json!({})).await?;
+    site.hold("/b");
+    let slow = async {
+        while !site.was_asked_for("/b") {
+            tokio::task::yield_now().await;
+        }
+        app.advance(minutes(1));
+        site.release();
+    };
+    let (crawled, ()) = tokio::join!(app.run_jobs(), slow);
+    crawled?;
+    assert_eq!(crawl(&acme, &source).await?["stage"], "DONE");
+    let asked: Vec<String> = site.take_requests().into_iter().map(|(path, _)| path).collect();
+    let slices: Vec<usize> = asked.split(|path| path == "/robots.txt").map(<[String]>::len).collect();
+    assert!(matches!(slices[..], [0, before, after] if before > 0 && after > 0), "{asked:?}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn crawls_come_by_their_schedule_and_not_while_a_source_is_paused() -> Result<()> {
     let site = small_site().await?;

@@ -18,6 +18,7 @@ use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, QueryFilter,
     sea_query::{Expr, OnConflict},
 };
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub use self::{
@@ -117,8 +118,15 @@ async fn insert(tx: &InstanceTx, workspace: Option<WorkspaceId>, job: NewJob) ->
         .action_and_where(Expr::col((jobs::Entity, jobs::Column::State)).eq(state::DEAD))
         .to_owned();
     jobs::Entity::insert(row).on_conflict(revive_dead).exec_without_returning(tx.db()).await?;
-    tx.notify(Notice { topic: Topic::Job, id: job.target });
+    tx.notify(waiting(job.kind));
     Ok(())
+}
+
+/// Word that a job of this kind waits. The kind is told by a hash: a notice carries an id and no text.
+fn waiting(kind: &str) -> Notice {
+    let hash = Sha256::digest(kind.as_bytes());
+    let id = hash.first_chunk::<16>().map_or(Uuid::nil(), |bytes| Uuid::from_bytes(*bytes));
+    Notice { topic: Topic::Job, id }
 }
 
 /// Takes away the jobs of a kind about these rows. One that runs finds its row gone.

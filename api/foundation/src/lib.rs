@@ -10,6 +10,7 @@
 //! - Nothing but [`clock`] reads the time, and nothing but [`id`] and [`vault`] makes randomness.
 //! - No personal data stands in an error, a log line or a job.
 
+pub mod alerts;
 pub mod audit;
 pub mod backups;
 pub mod blobs;

@@ -36,6 +36,7 @@ use tokio::{
 };
 
 use crate::{
+    alerts::Signals,
     clock::{Clock, Timestamp},
     error::{Error, ErrorKind, Result},
     id::WorkspaceId,
@@ -63,6 +64,7 @@ struct Inner {
     vault: Vault,
     clock: Clock,
     notices: Notices,
+    signals: Signals,
 }
 
 impl Store {
@@ -86,7 +88,13 @@ impl Store {
             vault: Vault::new(connected.keys, root, clock.clone()),
             clock,
             notices: connected.notices,
+            signals: Signals::default(),
         })))
+    }
+
+    /// What this process saw that may have to be told to somebody.
+    pub fn signals(&self) -> &Signals {
+        &self.0.signals
     }
 
     /// Reads in one workspace: one consistent view, in which the database shows nothing of people whose data is restricted

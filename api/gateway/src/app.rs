@@ -44,6 +44,8 @@ use crate::{
 /// Until the headers of a request have arrived: nobody holds a connection by sending a byte now and then.
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
+/// With the twenty seconds between two looks of the worker, an alert is raised within a minute.
+const WRITE_SIGNALS_EVERY: Duration = Duration::from_secs(10);
 
 /// Root mutation fields that stand alone in their request: what is worth guessing at, or cannot be undone.
 const ALONE: [&str; 23] = [
@@ -206,6 +208,7 @@ impl App {
         running.tasks.push(tokio::spawn(async move {
             let _ = metrics_server.await;
         }));
+        running.tasks.push(tokio::spawn(write_signals(self.services.store.clone(), stopped.clone())));
         if parts != Parts::WorkerAlone {
             let url = self.serve(&mut running)?;
             running.app.services.public_url = url.as_str().into();
@@ -409,6 +412,7 @@ fn services(
         mailer: config.accounts.mailer()?,
         console_url: console_url(config).into(),
     };
+    let operator = config.accounts.operator(account_mails.mailer.clone())?;
     Ok(Services {
         store,
         registry,
@@ -421,8 +425,19 @@ fn services(
         inbound,
         account_rules: config.accounts.rules()?,
         account_mails,
+        operator,
         public_url: "".into(),
     })
+}
+
+/// Writes down every few seconds what this process saw, for whichever worker adds it up.
+async fn write_signals(store: Store, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        if let Err(error) = store.signals().write(&store).await {
+            tracing::warn!(%error, "signals could not be written down");
+        }
+        let _ = tokio::time::timeout(WRITE_SIGNALS_EVERY, stopped.changed()).await;
+    }
 }
 
 /// Where people open the console.

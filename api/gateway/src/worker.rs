@@ -24,6 +24,7 @@ use consigne_assistant::{
 };
 use consigne_foundation::{
     Timestamp,
+    alerts::{AlertMeter, AlertWatch, ChainWatch},
     audit::CheckpointDuty,
     backups::{BackupDuty, BackupMeter, RestoreDrill},
     identity::{
@@ -92,6 +93,8 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         Arc::new(ChannelPoll(services.inbound.clone())),
         Arc::new(EscalationSweep(services.store.clone())),
         Arc::new(IdentitySweep),
+        Arc::new(AlertWatch { operator: services.operator.clone(), meter: Arc::new(Meter(metrics.clone())) }),
+        Arc::new(ChainWatch),
         Arc::new(CheckpointDuty),
         Arc::new(RetentionDuty { retention: services.retention.clone(), meter: Arc::new(Meter(metrics.clone())) }),
         Arc::new(FinalCertificates(services.privacy.clone())),
@@ -116,6 +119,12 @@ impl DeliveryMeter for Meter {
 
     fn came_in(&self, outcome: &'static str) {
         self.0.outcome(&self.0.channel_events, outcome);
+    }
+}
+
+impl AlertMeter for Meter {
+    fn raised(&self, rule: &'static str) {
+        self.0.outcome(&self.0.alerts, rule);
     }
 }
 

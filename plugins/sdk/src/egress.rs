@@ -20,6 +20,7 @@ mod tests;
 
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -36,6 +37,14 @@ use crate::{HostRule, Manifest, PluginError, PluginErrorKind, Result, model_serv
 
 /// Longest silence of the other side inside a body.
 const LONGEST_SILENCE: Duration = Duration::from_secs(120);
+
+/// Requests to hosts that a plugin did not declare, in this process, since they were counted last.
+static REFUSED: AtomicU64 = AtomicU64::new(0);
+
+/// How many requests to hosts that their plugin did not declare were refused in this process since the last call.
+pub fn take_refused() -> u64 {
+    REFUSED.swap(0, Ordering::Relaxed)
+}
 
 /// Where a plugin may connect: a host as the URL standard writes it, and whether plain http is allowed there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,6 +221,9 @@ impl Egress {
         // A host that a customer or a page named can name a person; one of a manifest cannot.
         let logged = if self.internet { "of the public internet" } else { host };
         tracing::warn!(plugin = self.plugin, host = logged, why, "egress refused");
+        if !self.internet {
+            REFUSED.fetch_add(1, Ordering::Relaxed);
+        }
         PluginError::new(PluginErrorKind::HostNotAllowed, format!("{} may not reach {host}: {why}", self.plugin))
     }
 }

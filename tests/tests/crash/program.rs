@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use consigne_tests::{app::program, client::Client, database::Database, people::Member, source};
+use consigne_tests::{app::program, client::Client, database::Database, people::Member, source, wire::Wire};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
@@ -61,6 +61,16 @@ impl Installation {
         if let Some(value) = at.and_then(|at| self.flags.get_mut(at + 1)) {
             *value = folder.to_string_lossy().into_owned();
         }
+    }
+
+    /// Reaches its Postgres by this wire from now on.
+    pub fn reach_its_database_by(&mut self, wire: &Wire) -> Result<()> {
+        for flag in ["--database-url", "--database-owner-url"] {
+            let at = self.flags.iter().position(|given| given == flag).context("it is told where its database is")?;
+            let url = self.flags.get_mut(at + 1).context("a flag has a value")?;
+            *url = wire.through(url)?;
+        }
+        Ok(())
     }
 
     /// The same, at the loudest log level.

@@ -60,6 +60,14 @@ impl Bucket {
         flags.flat_map(|(name, value)| [format!("--s3-{name}"), value.to_owned()]).collect()
     }
 
+    /// What `consigne serve` is told so that backups go there.
+    pub fn flags_of_backups(&self) -> Vec<String> {
+        let pairs = [("s3-endpoint", &*self.url), ("s3-region", "us-east-1"), ("s3-access-key", "key")];
+        let to = format!("s3://{NAME}/house");
+        let flags = [("to", &*to)].into_iter().chain(pairs).chain([("s3-secret-key", "secret")]);
+        flags.flat_map(|(name, value)| [format!("--backup-{name}"), value.to_owned()]).collect()
+    }
+
     /// All files, by name.
     pub async fn files(&self) -> Result<BTreeMap<String, Vec<u8>>> {
         let client = client()?;

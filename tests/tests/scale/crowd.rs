@@ -145,6 +145,14 @@ impl Crowd {
         Ok(())
     }
 
+    /// Lets Postgres learn how large its tables are, as it does by itself within minutes.
+    pub async fn learn_its_size(&self) -> Result<()> {
+        match self.data.get_database_backend() {
+            DbBackend::Postgres => self.run("ANALYZE").await,
+            _ => Ok(()),
+        }
+    }
+
     /// Counts.
     pub async fn count(&self) -> Result<Size> {
         let count = async |what: &str| -> Result<u64> {

@@ -4,32 +4,32 @@
 //! not erased (by generation), the assistant is not paused, and no person took the chat. A second run begins anew with an `AnswerStarted` event,
 //! which voids what an earlier one wrote.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+mod writer;
+
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use consigne_foundation::{
     Error, ErrorKind, Result, Scope, Timestamp,
     audit::{self, Event},
-    id::{AnswerId, MessageId},
+    id::{AnswerId, MessageId, SubjectId},
     jobs::{ClaimedJob, JobHandler, Outcome},
     plugins::Registry,
     privacy::{Purpose, admission, subjects},
     store::{Store, WorkspaceTx},
     vault::Key,
 };
-use consigne_sdk::{ChatDelta, ChatRequest, ChatStream, Embedder, PromptPassage};
-use futures::StreamExt;
+use consigne_sdk::{ChatRequest, Embedder, PromptPassage};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use serde::{Deserialize, Serialize};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::try_join;
 
+use self::writer::Writer;
 use super::{
     AnswerOutcome, answer_place,
-    citations::{self, Citation, MarkerFilter},
+    citations::{self, Citation},
     events::{self, Happening},
-    follow_up,
-    harmless::Harmless,
-    message_place, phrases,
+    follow_up, message_place, phrases,
     prompt::{self, Turn},
     state,
 };
@@ -41,7 +41,7 @@ use crate::{
         settings::{self, EscalationSettings},
     },
     knowledge::{
-        Excerpt, Knowledge, language, parse,
+        Excerpt, Knowledge, language,
         search::{
             self, Findings, Query,
             excerpts::{self, Budget},
@@ -53,10 +53,6 @@ use crate::{
 
 pub(crate) const JOB: &str = "answer";
 
-/// Text waits this long for more of it, so that a token is not a transaction.
-const FLUSH_EVERY: Duration = Duration::from_millis(60);
-/// A silent model is asked this often, in flushes, whether the answer is still wanted.
-const CHECK_EVERY: u32 = 8;
 const MOST_TOKENS: u32 = 1_024;
 /// Tokens of passages that go into a prompt.
 const PASSAGE_TOKENS: i64 = 4_000;
@@ -170,9 +166,9 @@ impl AnswerHandler {
             Err(error) => return Err(error),
         };
         let language = language_of(&run.assistant, &run.question);
-        let model = self.routes.chat(scope, &run.assistant.chat_models(), Some(run.row.subject_id)).await?;
-        let asked = Asked { question: &run.question, history: &run.history, language };
-        let (request, excerpts) = self.prepare(scope, &run.assistant, &model, asked).await?;
+        let about = Some(run.row.subject_id);
+        let asked = Asked { question: &run.question, history: &run.history, language, about };
+        let Prepared { model, request, excerpts } = self.prepare(scope, &run.assistant, asked).await?;
         let threshold = request.answer_threshold;
         let mut writer = Writer::new(self.store(), scope, &run);
         let mut given: Vec<String> = excerpts.iter().map(Excerpt::text).collect();
@@ -244,17 +240,21 @@ impl AnswerHandler {
         Ok(Some(AnswerRun { row, key, assistant, question, history, rules, attempt }))
     }
 
-    /// What the model is asked, and the passages that it may cite.
-    pub(super) async fn prepare(
-        &self,
-        scope: &Scope,
-        assistant: &Assistant,
-        model: &ChatRoutes,
-        asked: Asked<'_>,
-    ) -> Result<(ChatRequest, Vec<Excerpt>)> {
-        let Asked { question, history, language } = asked;
-        let alone = follow_up::rewritten(model, question, language, history).await;
-        let (excerpts, embedder) = self.excerpts(scope, assistant, &alone, language).await?;
+    /// The model, what it is asked, and the passages that it may cite. A question that stands alone is looked up while the
+    /// ways to the model are looked for.
+    pub(super) async fn prepare(&self, scope: &Scope, assistant: &Assistant, asked: Asked<'_>) -> Result<Prepared> {
+        let Asked { question, history, language, about } = asked;
+        let models = assistant.chat_models();
+        let ways = self.routes.chat(scope, &models, about);
+        let (model, alone, (excerpts, embedder)) = if follow_up::stands_alone(question, language, history) {
+            let (model, found) = try_join!(ways, self.excerpts(scope, assistant, question, language))?;
+            (model, question.to_owned(), found)
+        } else {
+            let model = ways.await?;
+            let alone = follow_up::rewritten(&model, question, language, history).await;
+            let found = self.excerpts(scope, assistant, &alone, language).await?;
+            (model, alone, found)
+        };
         let threshold = assistant.answer_threshold.map_or(embedder.model().answer_threshold, |t| t as f32);
         let given: Vec<PromptPassage> =
             excerpts.iter().zip(1..).map(|(excerpt, index)| prompt_passage(excerpt, index)).collect();
@@ -267,7 +267,7 @@ impl AnswerHandler {
             answer_threshold: threshold,
             embedder,
         };
-        Ok((request, excerpts))
+        Ok(Prepared { model, request, excerpts })
     }
 
     async fn excerpts(
@@ -410,11 +410,19 @@ impl AnswerRun {
     }
 }
 
-/// A question, and what it was asked after.
+/// A question, what it was asked after, and by whom.
 pub(super) struct Asked<'a> {
     pub(super) question: &'a str,
     pub(super) history: &'a [Turn],
     pub(super) language: Option<&'static str>,
+    pub(super) about: Option<SubjectId>,
+}
+
+/// What an answer is made with.
+pub(super) struct Prepared {
+    pub(super) model: ChatRoutes,
+    pub(super) request: ChatRequest,
+    pub(super) excerpts: Vec<Excerpt>,
 }
 
 /// The question's language, among those of the assistant.
@@ -423,17 +431,8 @@ pub(super) fn language_of(assistant: &Assistant, question: &str) -> Option<&'sta
     language::detect_among(question, &allowed)
 }
 
-/// Refuses once the visitor is erased or objected, the purpose is revoked, the assistant is paused or a person took the chat.
-async fn require_wanted(tx: &WorkspaceTx, row: &table::Model) -> Result<()> {
-    subjects::require_generation(tx, row.subject_id, row.subject_generation).await?;
-    admission::require(tx, Purpose::Answering, Some(row.subject_id)).await?;
-    assistants::require_awake(tx, row.assistant_id).await?;
-    let now = table::Entity::find_by_id((tx.workspace(), row.id)).one(tx.db()).await?;
-    let is_open = now.is_some_and(|now| now.status == "STREAMING");
-    if is_open { Ok(()) } else { Err(Error::new(ErrorKind::Conflict, "This answer is not wanted any more.")) }
-}
-
-/// As the visitor's and the assistant's part of [`require_wanted`], for a transaction that writes: no erasure comes between. Answers with the assistant.
+/// Refuses once the visitor is erased or objected, the purpose is revoked or the assistant is paused, in a transaction that writes:
+/// no erasure comes between. Answers with the assistant.
 async fn hold_wanted(tx: &WorkspaceTx, row: &table::Model) -> Result<Assistant> {
     subjects::hold_generation(tx, row.subject_id, row.subject_generation).await?;
     admission::require(tx, Purpose::Answering, Some(row.subject_id)).await?;
@@ -480,114 +479,4 @@ fn prompt_passage(excerpt: &Excerpt, index: u32) -> PromptPassage {
         title.push_str(heading);
     }
     PromptPassage { index, title, text: excerpt.text(), language: found.language.clone(), score: found.score }
-}
-
-/// Writes deltas while a model speaks.
-struct Writer<'a> {
-    store: &'a Store,
-    scope: &'a Scope,
-    run: &'a AnswerRun,
-    waiting: String,
-    ticks: u32,
-    first_text: Option<Timestamp>,
-}
-
-impl<'a> Writer<'a> {
-    fn new(store: &'a Store, scope: &'a Scope, run: &'a AnswerRun) -> Self {
-        Self { store, scope, run, waiting: String::new(), ticks: 0, first_text: None }
-    }
-
-    /// All that the model says, or `None` where it finds no answer in the passages. Dropping the stream cancels the call.
-    async fn write_all(
-        &mut self,
-        call: impl Future<Output = Result<ChatStream>>,
-        passages: usize,
-        given: &[String],
-    ) -> Result<Option<String>> {
-        let mut beat = interval(FLUSH_EVERY);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut call = pin!(call);
-        let mut stream = loop {
-            tokio::select! {
-                stream = &mut call => break stream?,
-                _ = beat.tick() => {}
-            }
-            self.on_beat().await?;
-        };
-        let mut markers = MarkerFilter::new(passages);
-        let mut harmless = Harmless::new(given.iter().map(String::as_str));
-        let mut text = String::new();
-        while let Some(delta) = self.next(&mut stream, &mut beat).await? {
-            match delta {
-                ChatDelta::Text(piece) => {
-                    let shown = harmless.push(&markers.push(&parse::clean::clean(&piece)));
-                    text.push_str(&shown);
-                    self.waiting.push_str(&shown);
-                    if self.first_text.is_none() && !self.waiting.trim().is_empty() {
-                        self.flush().await?;
-                    }
-                }
-                ChatDelta::NotInKnowledge => return Ok(None),
-                ChatDelta::Usage { .. } => {}
-            }
-        }
-        let rest = harmless.push(&markers.finish()) + &harmless.finish();
-        text.push_str(&rest);
-        self.waiting.push_str(&rest);
-        self.flush().await?;
-        Ok((!text.trim().is_empty()).then_some(text))
-    }
-
-    /// The next delta. Between deltas what waits is written, and the row is asked whether the answer is still wanted.
-    async fn next(&mut self, stream: &mut ChatStream, beat: &mut Interval) -> Result<Option<ChatDelta>> {
-        loop {
-            tokio::select! {
-                biased;
-                _ = beat.tick() => {}
-                delta = stream.next() => return Ok(delta.transpose()?),
-            }
-            self.on_beat().await?;
-        }
-    }
-
-    async fn on_beat(&mut self) -> Result<()> {
-        self.ticks += 1;
-        if !self.waiting.is_empty() {
-            return self.flush().await;
-        }
-        if self.ticks.is_multiple_of(CHECK_EVERY) {
-            let tx = self.store.read(self.scope).await?;
-            require_wanted(&tx, &self.run.row).await?;
-        }
-        Ok(())
-    }
-
-    /// Says this and nothing else: what was heard already is void, as after a failure.
-    async fn say_instead(&mut self, text: &str) -> Result<()> {
-        if self.first_text.is_some() {
-            let row = &self.run.row;
-            let tx = self.store.write(self.scope).await?;
-            self.run.hold(&tx).await?;
-            let begun_anew = Happening::AnswerStarted(row.id);
-            events::append(&tx, &self.run.key, row.chat_id, row.subject_id, &begun_anew).await?;
-            tx.commit().await?;
-        }
-        self.waiting.clear();
-        self.waiting.push_str(text);
-        self.flush().await
-    }
-
-    async fn flush(&mut self) -> Result<()> {
-        if self.waiting.is_empty() {
-            return Ok(());
-        }
-        let text = std::mem::take(&mut self.waiting);
-        let row = &self.run.row;
-        let tx = self.store.write(self.scope).await?;
-        self.run.hold(&tx).await?;
-        events::append(&tx, &self.run.key, row.chat_id, row.subject_id, &Happening::AnswerDelta(row.id, text)).await?;
-        tx.commit().await?;
-        self.first_text.get_or_insert(self.store.now());
-        Ok(())
-    }
 }

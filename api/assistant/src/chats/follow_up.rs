@@ -36,10 +36,14 @@ const POINTERS_OF: &[(&str, &[&str])] =
 /// The longest question, in words, that can lean on another by a pronoun.
 const SHORT: usize = 8;
 
+/// Whether the question is searched with as it is.
+pub(crate) fn stands_alone(question: &str, language: Option<&str>, history: &[Turn]) -> bool {
+    history.is_empty() || !leans_on_history(question, language)
+}
+
 /// The question to search with, made by the model where there is one that writes.
 pub(crate) async fn rewritten(model: &ChatRoutes, question: &str, language: Option<&str>, history: &[Turn]) -> String {
-    let earlier = history.last().map(|turn| turn.question.as_str());
-    if earlier.is_some() && leans_on_history(question, language) {
+    if !stands_alone(question, language, history) {
         let asked = model.say(prompt::stand_alone(history, question), MOST_TOKENS);
         if let Ok(Ok(Some(said))) = timeout(PATIENCE, asked).await
             && let Some(said) = one_question(&said)
@@ -47,7 +51,7 @@ pub(crate) async fn rewritten(model: &ChatRoutes, question: &str, language: Opti
             return said.to_owned();
         }
     }
-    stand_alone(question, language, earlier)
+    stand_alone(question, language, history.last().map(|turn| turn.question.as_str()))
 }
 
 /// What a model said, where it can be a question.

@@ -6,7 +6,7 @@ use consigne_sdk::ChatDelta;
 use futures::StreamExt;
 
 use super::{
-    answer::{self, AnswerHandler, Asked, HISTORY_TURNS},
+    answer::{self, AnswerHandler, Asked, HISTORY_TURNS, Prepared},
     citations::{self, MarkerFilter},
     prompt::Turn,
 };
@@ -36,9 +36,8 @@ pub async fn rehearse(
     let turn = |earlier: &Earlier| Turn { question: earlier.question.clone(), answer: Some(earlier.answer.clone()) };
     let history: Vec<Turn> = history[latest..].iter().map(turn).collect();
     let language = answer::language_of(assistant, question);
-    let model = answers.routes.chat(scope, &assistant.chat_models(), None).await?;
-    let asked = Asked { question, history: &history, language };
-    let (request, excerpts) = answers.prepare(scope, assistant, &model, asked).await?;
+    let asked = Asked { question, history: &history, language, about: None };
+    let Prepared { model, request, excerpts } = answers.prepare(scope, assistant, asked).await?;
     if excerpts.is_empty() {
         return Ok(None);
     }

@@ -31,6 +31,7 @@ use consigne_foundation::{
 };
 use consigne_sdk::{EmbedKind, Embedder, Filter, IndexQuery, Residency, Term};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use tokio::try_join;
 use uuid::Uuid;
 
 pub use self::sync::{Reconciled, reconcile, sync};
@@ -61,8 +62,11 @@ const WORDS_COUNT: f32 = 0.2;
 /// about .02 of each other, in no reliable order.
 const SAME_LANGUAGE: f32 = 0.02;
 
-/// What shared words count in a passage of another language: the same spelling often means something else there.
+/// What shared words count where the question is in a foreign language: the same spelling often means something else there.
 const WORDS_ACROSS: f32 = 0.5;
+
+/// A question's language is foreign where fewer than one in so many passages that come into question are in it.
+const FOREIGN_FROM: usize = 4;
 
 /// Searches for one question, where passages that were found are replaced before they are read.
 const TRIES: usize = 4;
@@ -180,13 +184,10 @@ pub(crate) async fn find(scope: &Scope, knowledge: &Knowledge, query: Query<'_>)
     admission::admit(scope, &knowledge.store, Purpose::Answering, None).await?;
     let numbers = knowledge.store.vault().term_numbers(scope.workspace()).await?;
     let index = knowledge.registry.vector_index()?;
-    let in_quarantine = {
-        let tx = knowledge.store.read(scope).await?;
-        quarantine::sources(&tx).await?
-    };
-    let filter = Filter { not_sources: in_quarantine, ..filter_of(query.filter.clone(), &numbers) };
     let mut in_use = model::in_use(scope, knowledge).await?;
-    let mut asked = Asked::of(scope, knowledge, &query, &numbers, &in_use).await?;
+    let in_quarantine = async { quarantine::sources(&knowledge.store.read(scope).await?).await };
+    let (mut asked, in_quarantine) = try_join!(Asked::of(scope, knowledge, &query, &numbers, &in_use), in_quarantine)?;
+    let filter = Filter { not_sources: in_quarantine, ..filter_of(query.filter.clone(), &numbers) };
     let mut found = Vec::new();
     for _ in 0..TRIES {
         if asked.finds_by_words && asked.terms.is_empty() {
@@ -239,14 +240,18 @@ impl<'a> Asked<'a> {
         numbers: &TermNumbers,
         in_use: &InUse,
     ) -> Result<Self> {
-        let vector = in_use.embedder.embed(EmbedKind::Question, vec![query.question.to_owned()]).await?.pop();
-        let vector = vector.ok_or_else(|| Error::internal("the embedder answered no vector"))?;
         let finds_by_words = query.ranking == Ranking::Words || !in_use.is_whole();
-        let terms = if query.ranking == Ranking::Meaning && !finds_by_words {
-            Vec::new()
-        } else {
-            terms_of(scope, knowledge, query, numbers).await?
+        let vector = async {
+            let made = in_use.embedder.embed(EmbedKind::Question, vec![query.question.to_owned()]).await?.pop();
+            made.ok_or_else(|| Error::internal("the embedder answered no vector"))
         };
+        let terms = async {
+            match query.ranking == Ranking::Meaning && !finds_by_words {
+                true => Ok(Vec::new()),
+                false => terms_of(scope, knowledge, query, numbers).await,
+            }
+        };
+        let (vector, terms) = try_join!(vector, terms)?;
         Ok(Self { vector, terms, ranking: query.ranking, finds_by_words, language: query.language })
     }
 
@@ -282,21 +287,30 @@ impl<'a> Asked<'a> {
             let vectors = vectors::embed(&key, in_use.embedder.as_ref(), &lacking).await?;
             made.extend(lacking.iter().map(|passage| passage.id).zip(vectors));
         }
+        let across = self.crosses(&rows);
         let scored = rows.into_iter().filter_map(|mut row| {
             let vector = row.vector.take().or_else(|| made.remove(&row.passage.id))?;
-            Some(self.found(&key, row, vector))
+            Some(self.found(&key, row, vector, across))
         });
         scored.collect()
     }
 
-    fn found(&self, key: &Key, row: Row, vector: Vec<f32>) -> Result<Found> {
+    /// Whether the knowledge about this is in another language than the question. A few passages are always taken for another
+    /// language than theirs, so one alone says nothing.
+    fn crosses(&self, rows: &[Row]) -> bool {
+        let Some(asked) = self.language else { return false };
+        let own = rows.iter().filter(|row| row.passage.language.as_deref() == Some(asked)).count();
+        own * FOREIGN_FROM < rows.len()
+    }
+
+    fn found(&self, key: &Key, row: Row, vector: Vec<f32>, across: bool) -> Result<Found> {
         let Row { passage: row, title, .. } = row;
         let cosine: f32 = vector.iter().zip(&self.vector).map(|(a, b)| a * b).sum();
         let words = if self.terms.is_empty() { 0.0 } else { self.words_of(key, &row)? };
-        let (own, worth) = match (self.language, row.language.as_deref()) {
-            (Some(asked), Some(written)) if asked == written => (SAME_LANGUAGE, 1.0),
-            (Some(_), Some(_)) => (0.0, WORDS_ACROSS),
-            _ => (0.0, 1.0),
+        let in_own = self.language.is_some() && self.language == row.language.as_deref();
+        let (own, worth) = match across {
+            true => (0.0, WORDS_ACROSS),
+            false => (if in_own { SAME_LANGUAGE } else { 0.0 }, 1.0),
         };
         let rank = match self.ranking {
             Ranking::Hybrid => cosine + words * worth + own,

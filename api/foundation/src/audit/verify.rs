@@ -48,6 +48,13 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// Whether all of it is there and unchanged.
+    pub fn is_intact(&self) -> bool {
+        matches!(self, Self::Intact { .. })
+    }
+}
+
 /// How a chain is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Break {

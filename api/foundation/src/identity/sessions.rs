@@ -30,6 +30,7 @@ use super::{
     unauthenticated,
 };
 use crate::{
+    alerts::Rule,
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, Result},
@@ -117,6 +118,7 @@ pub async fn refresh(store: &Store, refresh_token: &str) -> Result<SignedIn> {
         end(&tx, presented.session, Because::Reused).await?;
         audit::append(&scope, &tx, event("session.reuse_detected", presented.session)).await?;
         tx.commit().await?;
+        store.signals().count(Rule::TokenReuse, Some(workspace));
         return Err(unauthenticated());
     }
     tx.commit().await?;

@@ -16,6 +16,7 @@ use super::{
     tokens, unauthenticated,
 };
 use crate::{
+    alerts::Rule,
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, Result},
@@ -76,11 +77,11 @@ pub async fn begin(store: &Store, sign_in: SignIn<'_>) -> Result<Entered> {
     throttle::take_from(store, throttle::PASSWORDS_FROM, whence).await?;
     let account = find_by_index(store, index.clone()).await?;
     let verdict = password::verify(password, account.as_ref().map(|a| a.password_hash.clone())).await?;
-    let Some(account) = account else { return Err(unauthenticated()) };
-    if verdict == Verdict::Wrong {
-        tracing::warn!(account = %account.id, "a sign-in failed");
+    let Some(account) = account.filter(|_| verdict != Verdict::Wrong) else {
+        tracing::warn!("a sign-in failed");
+        store.signals().count(Rule::FailedSignIns, None);
         return Err(unauthenticated());
-    }
+    };
     let membership = membership_to_use(store, &account, workspace).await?.ok_or_else(unauthenticated)?;
     throttle::forgive_one_from(store, throttle::PASSWORDS_FROM, whence).await?;
     let signer = tokens::signer(store).await?;
@@ -116,6 +117,7 @@ pub async fn complete(store: &Store, token: &str, proof: &Proof, whence: &Whence
     let wish: Wish = tickets::claim(&tx, Purpose::SecondStep, token).await?.about;
     if !second_factor::prove(&tx, id, proof).await? {
         tracing::warn!(account = %id, "the second step of a sign-in failed");
+        store.signals().count(Rule::FailedSignIns, None);
         return Err(unauthenticated());
     }
     throttle::forgive(&tx, throttle::CODES, id.0.as_bytes()).await?;

@@ -1,9 +1,12 @@
 //! Ed25519 keys (RFC 8032) that sign tokens, certificates and checkpoints; the private part sealed.
 //!
 //! A key is made on first use. Its id is derived from the installation's root key, its purpose and its number, so two
-//! processes that make the first key at once make the same id, and the database lets one of them win.
+//! processes that make the first key at once make the same id, and the database lets one of them win. A key signs for ninety
+//! days; what it signed stays valid.
 
 pub mod jws;
+
+use std::time::Duration;
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr};
@@ -32,7 +35,12 @@ pub enum SigningPurpose {
     Reports,
 }
 
+/// How long a key signs.
+const LONGEST_USE: Duration = Duration::from_secs(90 * 24 * 3_600);
+
 impl SigningPurpose {
+    const ALL: [Self; 4] = [Self::Tokens, Self::Certificates, Self::Checkpoints, Self::Reports];
+
     fn name(self) -> &'static str {
         match self {
             Self::Tokens => "TOKENS",
@@ -90,6 +98,22 @@ pub async fn rotate(store: &Store, purpose: SigningPurpose) -> Result<SigningKey
     tx.commit().await?;
     tracing::info!(%id, purpose = purpose.name(), "a new signing key is in use");
     Ok(id)
+}
+
+/// Retires the keys that signed for ninety days, and makes the next. Answers how many.
+///
+/// # Errors
+/// As [`rotate`].
+pub async fn rotate_old(store: &Store) -> Result<usize> {
+    let mut retired = 0;
+    for purpose in SigningPurpose::ALL {
+        let key = in_use(store, purpose).await?;
+        if key.is_some_and(|key| key.created_at.plus(LONGEST_USE) <= store.now()) {
+            rotate(store, purpose).await?;
+            retired += 1;
+        }
+    }
+    Ok(retired)
 }
 
 /// A private key, opened for one use.

@@ -1,18 +1,19 @@
-//! What ended is taken away: sessions, tickets, invitations, counted tries, and the keys of address tags.
+//! What ended is taken away: sessions, tickets, invitations, counted tries, and the keys of address tags; and signing keys are
+//! retired.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::{invitations, ip_tags, sessions::STAYING_ABSOLUTE, throttle, tickets};
+use super::{invitations, ip_tags, sessions::STAYING_ABSOLUTE, signing, throttle, tickets};
 use crate::{
     error::Result,
     jobs::{Duty, DutyContext},
     store::entity::sessions,
 };
 
-/// Takes away what ended, every hour.
+/// Takes away what ended and retires old signing keys, every hour.
 pub struct IdentitySweep;
 
 #[async_trait]
@@ -43,7 +44,8 @@ impl Duty for IdentitySweep {
             invited += invitations::sweep(&tx).await?;
             tx.commit().await?;
         }
-        tracing::debug!(tries, keys, tickets, sessions, invited, "what ended was taken away");
+        let signing_keys = signing::rotate_old(context.store()).await?;
+        tracing::debug!(signing_keys, tries, keys, tickets, sessions, invited, "what ended was taken away");
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     id::JobId,
     scope::{Permission, Scope},
-    store::{Notice, Store, Topic, entity::jobs},
+    store::{Store, entity::jobs},
 };
 
 /// A job that failed as often as it was allowed to.
@@ -71,6 +71,12 @@ pub async fn count(scope: &Scope, store: &Store) -> Result<u64> {
 pub async fn retry(scope: &Scope, store: &Store, job: JobId) -> Result<()> {
     scope.require(Permission::JobsWrite)?;
     let tx = store.write(scope).await?;
+    let dead = jobs::Entity::find_by_id(job)
+        .filter(jobs::Column::JobWorkspaceId.eq(scope.workspace()))
+        .filter(jobs::Column::State.eq(state::DEAD))
+        .one(tx.db())
+        .await?
+        .ok_or_else(|| Error::not_found("dead job"))?;
     let put_back = jobs::Entity::update_many()
         .col_expr(jobs::Column::State, Expr::value(state::READY))
         .col_expr(jobs::Column::Attempts, Expr::value(0))
@@ -86,7 +92,7 @@ pub async fn retry(scope: &Scope, store: &Store, job: JobId) -> Result<()> {
         return Err(Error::not_found("dead job"));
     }
     audit::append(scope, &tx, Event::new("job.retried").target("job", job.0)).await?;
-    tx.notify(Notice { topic: Topic::Job, id: job.0 });
+    tx.notify(super::waiting(&dead.kind));
     tx.commit().await
 }
 

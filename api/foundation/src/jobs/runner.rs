@@ -25,7 +25,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{WorkspaceId, random_uuid},
     scope::Scope,
-    store::{Notice, Store, Topic, entity::jobs},
+    store::{Store, entity::jobs},
 };
 
 /// How long a worker that died keeps its job.
@@ -84,7 +84,7 @@ impl Runner {
         loop {
             let before = ran;
             for handler in &self.options.handlers {
-                while let Some(claim) = self.claim(handler.as_ref()).await? {
+                while let Some(claim) = self.claim(handler.as_ref(), false).await? {
                     self.work(handler.as_ref(), claim).await;
                     ran += 1;
                 }
@@ -111,13 +111,14 @@ impl Runner {
         let mut notices = self.store.notices().listen();
         let mut running = JoinSet::new();
         let held: Arc<Mutex<HashSet<Uuid>>> = Arc::default();
+        let (waiting, mut was_told) = (super::waiting(handler.kind()), false);
         while !*stop.borrow() {
             let place = tokio::select! {
                 place = places.clone().acquire_owned() => place,
                 _ = stop.changed() => continue,
             };
             let Ok(place) = place else { break };
-            match self.claim(handler.as_ref()).await {
+            match self.claim(handler.as_ref(), std::mem::take(&mut was_told)).await {
                 Ok(Some(claim)) => {
                     let (runner, handler, held, token) = (self.clone(), handler.clone(), held.clone(), claim.token);
                     held.lock().unwrap_or_else(PoisonError::into_inner).insert(token);
@@ -130,7 +131,7 @@ impl Runner {
                 Ok(None) => {
                     drop(place);
                     tokio::select! {
-                        () = notices.wait_for(self.options.poll_every, |n| n.topic == Topic::Job) => {}
+                        told = notices.wait_for(self.options.poll_every, |notice| *notice == waiting) => was_told = told,
                         _ = stop.changed() => {}
                     }
                 }
@@ -170,7 +171,8 @@ impl Runner {
         }
     }
 
-    async fn claim(&self, handler: &dyn JobHandler) -> Result<Option<Claim>> {
+    /// The next job of this kind. Where nobody said that there is one, it is looked for before a writer is asked to wait.
+    async fn claim(&self, handler: &dyn JobHandler, was_told: bool) -> Result<Option<Claim>> {
         let now = self.store.now();
         let token = random_uuid();
         let skip_locked = if self.store.backend() == DbBackend::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" };
@@ -180,8 +182,7 @@ impl Runner {
              ORDER BY priority, run_at, id LIMIT 1{skip_locked}) RETURNING *"
         );
         let values = [token.into(), now.plus(LEASE).0.into(), handler.kind().into(), now.0.into(), now.0.into()];
-        // Every notice wakes the loops of all kinds: those with nothing to do do not stand in the way of a writer.
-        if !self.is_due(handler, now).await? {
+        if !was_told && !self.is_due(handler, now).await? {
             return Ok(None);
         }
         let tx = self.store.write_instance_relaxed().await?;
@@ -193,6 +194,7 @@ impl Runner {
         let workspace = row.job_workspace_id.unwrap_or(WorkspaceId(Uuid::nil()));
         let scope = Scope::duty(workspace, handler.kind());
         Ok(Some(Claim {
+            kind: handler.kind(),
             job: ClaimedJob { id: row.id, scope, target, attempt: row.attempts + 1 },
             token,
             lost: row.claims - 1,
@@ -301,7 +303,7 @@ impl Runner {
             .filter(jobs::Column::LeaseToken.eq(claim.token))
             .exec(tx.db())
             .await?;
-        tx.notify(Notice { topic: Topic::Job, id: claim.job.target });
+        tx.notify(super::waiting(claim.kind));
         tx.commit().await
     }
 
@@ -331,6 +333,7 @@ impl Runner {
 }
 
 struct Claim {
+    kind: &'static str,
     job: ClaimedJob,
     token: Uuid,
     /// Workers that died over it since it last came back or went on.

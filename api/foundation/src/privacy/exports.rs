@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use super::{Privacy, holding::Holding, merges, persons, recipients, subjects};
 use crate::{
+    alerts::Rule,
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
@@ -170,6 +171,7 @@ pub async fn request(
     let event = Event::new("export.requested").target("export", row.id.0).subject(subject);
     audit::append(scope, &tx, event.detail("kind", kind.name())).await?;
     tx.commit().await?;
+    privacy.store.signals().count(Rule::Exports, Some(scope.workspace()));
     Ok(row.into())
 }
 

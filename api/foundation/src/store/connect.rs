@@ -28,6 +28,9 @@ pub struct StoreSettings {
     pub max_connections: u32,
 }
 
+/// Statements that each connection keeps prepared: more than the product has for one connection.
+const STATEMENTS: usize = 500;
+
 /// Connections for the key store on Postgres, one of which listens.
 const KEY_CONNECTIONS: u32 = 4;
 
@@ -124,6 +127,7 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions> {
         .synchronous(SqliteSynchronous::Full)
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .pragma("secure_delete", "ON")
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging())
 }
 
@@ -156,6 +160,7 @@ async fn connect_postgres(settings: &StoreSettings) -> Result<Connected> {
     let options = PgConnectOptions::from_str(&settings.url)
         .map_err(|_| Error::new(ErrorKind::Misconfigured, "The Postgres URL cannot be read."))?
         .application_name("consigne")
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging();
     let pool = postgres_pool(&options, settings.max_connections).await?;
     // A transaction that waits for a key must not wait for a connection that other transactions hold.

@@ -18,7 +18,7 @@ const WAITING_NOTICES: usize = 1024;
 /// What kind of thing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// A job waits.
+    /// A job waits; named by its kind.
     Job,
     /// A chat has a new event.
     Chat,
@@ -97,8 +97,9 @@ impl Notices {
 pub struct Listening(broadcast::Receiver<Notice>);
 
 impl Listening {
-    /// Waits for a notice that `wanted` picks, or for `at_most`; either way it is time to look at the rows.
-    pub async fn wait_for(&mut self, at_most: Duration, wanted: impl Fn(&Notice) -> bool) {
+    /// Waits for a notice that `wanted` picks, or for `at_most`; either way it is time to look at the rows. Says whether there
+    /// was a notice.
+    pub async fn wait_for(&mut self, at_most: Duration, wanted: impl Fn(&Notice) -> bool) -> bool {
         let heard = async {
             loop {
                 match self.0.recv().await {
@@ -110,7 +111,7 @@ impl Listening {
                 }
             }
         };
-        let _ = tokio::time::timeout(at_most, heard).await;
+        tokio::time::timeout(at_most, heard).await.is_ok()
     }
 }
 

@@ -62,3 +62,20 @@ async fn a_retired_token_key_verifies_what_it_signed_before() {
     let kid = |token: &str| token.split('.').next().unwrap().to_owned();
     assert_ne!(kid(before.access_token.expose()), kid(after.access_token.expose()));
 }
+
+#[tokio::test]
+async fn a_key_signs_for_ninety_days() {
+    let house = House::open().await;
+    let before = house.sign_in("owner@acme.example").await;
+    signing::sign(house.store(), Certificates, &json!({})).await.unwrap();
+    house.wait(90 * 24 * 3600 - 1);
+    assert_eq!(signing::rotate_old(house.store()).await.unwrap(), 0);
+    house.wait(1);
+    assert_eq!(signing::rotate_old(house.store()).await.unwrap(), 2, "those that were ever used");
+    assert_eq!(signing::rotate_old(house.store()).await.unwrap(), 0);
+    let keys = signing::jwks(house.store()).await.unwrap();
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 4, "retired keys still verify");
+    let kid = |token: &str| token.split('.').next().unwrap().to_owned();
+    let after = house.sign_in("owner@acme.example").await;
+    assert_ne!(kid(before.access_token.expose()), kid(after.access_token.expose()));
+}

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use clap::{Args, ValueEnum};
 use consigne_foundation::{
     Error, Result,
+    alerts::Operator,
     error::ErrorKind,
     identity::{AccountRules, SignUp},
 };
@@ -55,6 +56,9 @@ pub struct AccountConfig {
     /// The address that mails come from.
     #[arg(long, env = "CONSIGNE_MAIL_FROM")]
     pub mail_from: Option<String>,
+    /// The operator's address, which alerts are mailed to: many failed sign-ins, a token in two hands, a broken audit chain.
+    #[arg(long, env = "CONSIGNE_ALERT_ADDRESS")]
+    pub alert_address: Option<String>,
     /// The name beside it.
     #[arg(long, env = "CONSIGNE_MAIL_FROM_NAME")]
     pub mail_from_name: Option<String>,
@@ -107,6 +111,18 @@ impl AccountConfig {
             }
         }
         Some(settings)
+    }
+
+    /// Who is told of alerts by mail.
+    ///
+    /// # Errors
+    /// `Misconfigured` where there is an address and no mail server.
+    pub fn operator(&self, mailer: Option<Arc<dyn Mailer>>) -> Result<Option<Operator>> {
+        match (self.alert_address.clone(), mailer) {
+            (None, _) => Ok(None),
+            (Some(address), Some(mailer)) => Ok(Some(Operator { mailer, address })),
+            (Some(_), None) => Err(misconfigured("CONSIGNE_ALERT_ADDRESS is set, so CONSIGNE_SMTP_URL has to be too.")),
+        }
     }
 
     /// What mails are handed over by.

@@ -8,6 +8,7 @@ use consigne_assistant::{
 };
 use consigne_foundation::{
     Permission, Scope,
+    alerts::Operator,
     backups::Backups,
     identity::{AccountRules, Whence, mails::AccountMails},
     plugins::Registry,
@@ -36,6 +37,8 @@ pub struct Services {
     pub account_rules: AccountRules,
     /// What is mailed to people about their accounts.
     pub account_mails: AccountMails,
+    /// Who is told of alerts by mail.
+    pub operator: Option<Operator>,
     /// What goes by itself.
     pub retention: Retention,
     /// Backups of the installation.

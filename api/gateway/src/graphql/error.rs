@@ -3,6 +3,8 @@
 use async_graphql::{Enum, Error, ErrorExtensions, Result, SimpleObject};
 use consigne_foundation::{ErrorKind, id::encode, id::random_uuid};
 
+use super::executor::sought_in_vain;
+
 /// What a program can act on.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorCode {
@@ -81,14 +83,20 @@ pub fn split_credentials<T>(result: consigne_foundation::Result<T>) -> Result<(O
 pub fn look_up<T>(result: consigne_foundation::Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::SubjectErased) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::SubjectErased) => {
+            sought_in_vain();
+            Ok(None)
+        }
         Err(error) => Err(refuse(error)),
     }
 }
 
 fn user_error(error: consigne_foundation::Error) -> Result<UserError> {
     let code = match error.kind() {
-        ErrorKind::NotFound => ErrorCode::NotFound,
+        ErrorKind::NotFound => {
+            sought_in_vain();
+            ErrorCode::NotFound
+        }
         ErrorKind::Invalid => ErrorCode::InvalidInput,
         ErrorKind::Conflict => ErrorCode::Conflict,
         ErrorKind::LimitExceeded => ErrorCode::LimitExceeded,
@@ -114,7 +122,10 @@ pub fn refuse(error: consigne_foundation::Error) -> Error {
     let code = match error.kind() {
         ErrorKind::Unauthenticated => return unauthenticated(),
         ErrorKind::Forbidden => "FORBIDDEN",
-        ErrorKind::NotFound => "NOT_FOUND",
+        ErrorKind::NotFound => {
+            sought_in_vain();
+            "NOT_FOUND"
+        }
         ErrorKind::Invalid => "INVALID_INPUT",
         ErrorKind::Conflict => "CONFLICT",
         ErrorKind::LimitExceeded => "LIMIT_EXCEEDED",

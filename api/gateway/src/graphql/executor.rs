@@ -10,11 +10,14 @@ use async_graphql::{Request, Response, dataloader::DataLoader};
 use async_trait::async_trait;
 use consigne_foundation::{
     ErrorKind, Timestamp,
+    alerts::Rule,
+    id::WorkspaceId,
     identity::{self, Authenticated, AuthenticatedAs, api_keys},
     scope::Actor,
     store::{Store, Topic, notices::Listening},
 };
 use futures::{FutureExt, StreamExt, stream::BoxStream};
+use tokio::task_local;
 
 use super::{
     Schema, Services,
@@ -29,6 +32,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How long the list of origins is relied on.
 const ORIGINS_LIVE: Duration = Duration::from_secs(10);
+
+task_local! {
+    /// Where the caller of the operation under way is.
+    static SEEKER: (Store, Option<WorkspaceId>);
+}
+
+/// Notes that the caller named something that their workspace does not have.
+pub(super) fn sought_in_vain() {
+    let _outside_of_an_operation =
+        SEEKER.try_with(|(store, workspace)| store.signals().count(Rule::UnknownIds, *workspace));
+}
 
 /// Executes against the schema.
 pub struct SchemaExecutor {
@@ -86,7 +100,9 @@ impl Executor for SchemaExecutor {
     }
 
     async fn execute(&self, caller: &Caller, request: Request) -> Response {
-        self.schema.execute(self.prepare(caller, request)).await
+        let asking = caller.data.downcast_ref::<Asking>().and_then(|asking| asking.scope.as_ref());
+        let workspace = asking.map(|scope| scope.workspace());
+        SEEKER.scope((self.store.clone(), workspace), self.schema.execute(self.prepare(caller, request))).await
     }
 
     fn stream(&self, caller: &Caller, request: Request) -> BoxStream<'static, Response> {

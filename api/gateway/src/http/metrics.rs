@@ -55,6 +55,8 @@ pub struct Metrics {
     pub deliveries: Family<Labels<1>, Counter>,
     /// Events that came back through channels, by `outcome` (`taken`, `repeated`, `unknown`).
     pub channel_events: Family<Labels<1>, Counter>,
+    /// Alerts that were raised, by `outcome`: the rule (see `docs/alerts.md`).
+    pub alerts: Family<Labels<1>, Counter>,
     /// Erasures that are not finished.
     pub erasures_pending: Gauge,
     /// Rows that were deleted because they were kept long enough.
@@ -99,6 +101,7 @@ impl Metrics {
             jobs_run: Family::default(),
             deliveries: Family::default(),
             channel_events: Family::default(),
+            alerts: Family::default(),
             erasures_pending: Gauge::default(),
             retention_deleted: Counter::default(),
             retention_backlogs: Gauge::default(),
@@ -137,6 +140,7 @@ impl Metrics {
         registry.register("jobs_run", "Jobs that ran, by outcome", m.jobs_run.clone());
         registry.register("deliveries", "Attempts to tell a channel, by outcome", m.deliveries.clone());
         registry.register("channel_events", "Events that came back through channels", m.channel_events.clone());
+        registry.register("alerts", "Alerts that were raised", m.alerts.clone());
         registry.register("erasures_pending", "Erasures that are not finished", m.erasures_pending.clone());
         registry.register(
             "retention_deleted",

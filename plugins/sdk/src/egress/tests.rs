@@ -60,6 +60,15 @@ async fn a_name_without_an_address_is_unavailable() {
 }
 
 #[tokio::test]
+async fn a_host_that_was_not_declared_is_counted() {
+    let egress = Egress::new(&manifest(vec![HostRule::Exact("api.example")]), &json!({})).expect("usable settings");
+    take_refused();
+    let refused = |url: &str| egress.check(&Url::parse(url).expect("a URL")).is_err();
+    assert!(!refused("https://api.example/") && refused("https://elsewhere.example/"));
+    assert!(take_refused() >= 1, "nobody is told of it");
+}
+
+#[tokio::test]
 async fn an_address_that_was_let_through_is_reached_by_its_address_and_port_alone() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");

@@ -4,7 +4,7 @@
 //! robots.txt at the beginning of each, the sitemap once, then page by page (`visit`). Each transaction asks first whether
 //! the crawl is still wanted.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use consigne_foundation::{
@@ -187,9 +187,9 @@ impl Run<'_> {
             self.seed().await?;
         }
         let mut failures = 0;
-        let mut is_over = pin!(sleep(SLICE_TIME));
+        let ends = self.knowledge.store.now().plus(SLICE_TIME);
         for _ in 0..SLICE {
-            if futures::poll!(&mut is_over).is_ready() {
+            if self.knowledge.store.now() >= ends {
                 break;
             }
             let page = {
