@@ -10,6 +10,8 @@ mod invitations;
 mod keys;
 #[path = "access/matrix.rs"]
 mod matrix;
+#[path = "access/review.rs"]
+mod review;
 #[path = "access/second_factor.rs"]
 mod second_factor;
 #[path = "access/sessions.rs"]

@@ -28,6 +28,7 @@ pub mod members;
 pub mod operator;
 pub mod password;
 pub mod passwords;
+pub mod review;
 pub mod roles;
 pub mod rules;
 pub mod second_factor;

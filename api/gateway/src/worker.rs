@@ -30,6 +30,7 @@ use consigne_foundation::{
     identity::{
         IdentitySweep,
         mails::{InvitationMailHandler, TicketMailHandler},
+        review::AccessReview,
     },
     jobs::{Duty, JobHandler, Runner, RunnerOptions},
     privacy::{
@@ -93,6 +94,7 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         Arc::new(ChannelPoll(services.inbound.clone())),
         Arc::new(EscalationSweep(services.store.clone())),
         Arc::new(IdentitySweep),
+        Arc::new(AccessReview),
         Arc::new(AlertWatch { operator: services.operator.clone(), meter: Arc::new(Meter(metrics.clone())) }),
         Arc::new(ChainWatch),
         Arc::new(CheckpointDuty),

@@ -10,7 +10,7 @@ use sea_orm::{
 use super::{
     Role, SecretText, Whence,
     email::{self, Email},
-    members, password, second_factor,
+    members, password, review, second_factor,
     sign_in::{self, Entered, SignIn},
     unauthenticated,
 };
@@ -239,6 +239,8 @@ pub struct Member {
     pub deactivated_at: Option<Timestamp>,
     /// From when the membership rests until the account has a second factor.
     pub must_enrol_from: Option<Timestamp>,
+    /// When somebody has to confirm the membership.
+    pub review_due_at: Timestamp,
 }
 
 /// The members of the scope's workspace, the oldest membership first.
@@ -257,6 +259,7 @@ pub async fn members(scope: &Scope, store: &Store) -> Result<Vec<Member>> {
     rows.into_iter()
         .map(|row| {
             Ok(Member {
+                review_due_at: review::due_at(&row),
                 account: row.account_id,
                 role: row.role.parse()?,
                 created_at: row.created_at,
@@ -297,6 +300,8 @@ pub(crate) async fn insert_membership(tx: &WorkspaceTx, account: AccountId, role
         created_at: Set(tx.store().now()),
         suspended_at: Set(None),
         must_enrol_from: Set(second_factor::must_enrol_from(tx, account).await?),
+        reviewed_at: Set(None),
+        review_asked_at: Set(None),
     };
     memberships::Entity::insert(row).exec_without_returning(tx.db()).await?;
     Ok(())

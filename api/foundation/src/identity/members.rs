@@ -6,7 +6,7 @@
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::{
-    Role,
+    Role, review,
     sessions::{self, Because},
 };
 use crate::{
@@ -29,6 +29,7 @@ pub async fn change_role(scope: &Scope, store: &Store, account: AccountId, role:
     let (tx, before) = begin(scope, store, account).await?;
     require_power_over(scope, &tx, role).await?;
     set(&tx, account, memberships::Column::Role, role.name()).await?;
+    review::reviewed(&tx, account).await?;
     tell_sessions(&tx, account).await?;
     let event = Event::new("member.role_changed").target("account", account.0);
     let event = event.detail("from", before.role).detail("to", role.name());
@@ -48,13 +49,14 @@ pub async fn deactivate(scope: &Scope, store: &Store, account: AccountId) -> Res
     tx.commit().await
 }
 
-/// Lets a member in again.
+/// Lets a member in again, which counts as a review.
 ///
 /// # Errors
 /// As [`change_role`].
 pub async fn reactivate(scope: &Scope, store: &Store, account: AccountId) -> Result<()> {
     let (tx, _) = begin(scope, store, account).await?;
     set(&tx, account, memberships::Column::SuspendedAt, Option::<Timestamp>::None).await?;
+    review::reviewed(&tx, account).await?;
     audit::append(scope, &tx, Event::new("member.reactivated").target("account", account.0)).await?;
     tx.commit().await
 }

@@ -7,7 +7,7 @@ use consigne_assistant::escalations::staff;
 use consigne_foundation::{
     Error, ErrorKind, Permission, Scope,
     id::AccountId,
-    identity::{SignUp, accounts, members},
+    identity::{SignUp, accounts, members, review},
 };
 
 use super::{
@@ -32,6 +32,8 @@ pub struct Member {
     pub created_at: DateTime,
     /// Let in no more since.
     pub deactivated_at: Option<DateTime>,
+    /// When somebody else has to confirm the membership (`confirmMembers`); fourteen days later it rests.
+    pub review_due_at: DateTime,
     /// From when the member may do nothing but enrol a second factor; null where nothing is missing.
     pub must_enrol_from: Option<DateTime>,
 }
@@ -50,6 +52,22 @@ pub struct ChangeMemberRoleInput {
 pub struct MemberInput {
     /// The account.
     pub account_id: ID,
+}
+
+/// Which members.
+#[derive(InputObject)]
+pub struct ConfirmMembersInput {
+    /// The accounts, a hundred at the most.
+    pub account_ids: Vec<ID>,
+}
+
+/// Whether they were confirmed.
+#[derive(SimpleObject)]
+pub struct ConfirmMembersPayload {
+    /// The members of the workspace; null where nobody was confirmed.
+    pub members: Option<Vec<Member>>,
+    /// Why nobody was.
+    pub user_errors: Vec<UserError>,
 }
 
 /// Whether it was done.
@@ -155,6 +173,20 @@ impl MemberMutation {
         MemberPayload::of(ctx, &scope, account, done).await
     }
 
+    /// Confirms that members still need what they may do, once a quarter. All of them or none; nobody themselves. Who is not
+    /// confirmed within fourteen days is let in no more, until `reactivateMember`.
+    async fn confirm_members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: ConfirmMembersInput,
+    ) -> Result<ConfirmMembersPayload> {
+        let scope = ctx.scope(Permission::WorkspaceWrite)?;
+        let accounts: Vec<AccountId> = input.account_ids.iter().map(|id| AccountId::parse_or_unknown(id)).collect();
+        let (done, user_errors) = split(review::confirm(&scope, ctx.store(), &accounts).await)?;
+        let members = if done.is_some() { Some(Member::all(ctx, &scope).await?) } else { None };
+        Ok(ConfirmMembersPayload { members, user_errors })
+    }
+
     /// Ends a membership; their sessions in the workspace end at once.
     async fn remove_member(
         &self,
@@ -201,6 +233,7 @@ impl Member {
             may_answer: member.deactivated_at.is_none() && member.role.permissions().has(Permission::ChatsAnswer),
             created_at: member.created_at.into(),
             deactivated_at: member.deactivated_at.map(DateTime::from),
+            review_due_at: member.review_due_at.into(),
             must_enrol_from: member.must_enrol_from.map(DateTime::from),
         }
     }

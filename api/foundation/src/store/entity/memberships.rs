@@ -20,6 +20,8 @@ pub struct Model {
     pub created_at: Timestamp,
     pub suspended_at: Option<Timestamp>,
     pub must_enrol_from: Option<Timestamp>,
+    pub reviewed_at: Option<Timestamp>,
+    pub review_asked_at: Option<Timestamp>,
 }
 
 /// Joined by hand.
