@@ -31,6 +31,7 @@ use consigne_foundation::{
         mails::{InvitationMailHandler, TicketMailHandler},
     },
     jobs::{Duty, JobHandler, Runner, RunnerOptions},
+    leaving::{ArchiveHandler, ArchiveSweep},
     privacy::{
         EraseHandler, ExportHandler, ExportSweep, FinalCertificates, LedgerReplay, ObjectionReplay, PrivacyDeadlines,
         PrivacyMailHandler,
@@ -67,6 +68,7 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         Arc::new(mails),
         Arc::new(EraseHandler(services.privacy.clone())),
         Arc::new(ExportHandler(services.privacy.clone())),
+        Arc::new(ArchiveHandler(services.privacy.clone())),
         Arc::new(DeleteHandler(knowledge.clone())),
         Arc::new(PurgeHandler(knowledge.clone())),
         Arc::new(IngestHandler(knowledge.clone())),
@@ -80,6 +82,7 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(LedgerReplay(services.privacy.clone())),
         Arc::new(ExportSweep(services.privacy.clone())),
+        Arc::new(ArchiveSweep(services.privacy.clone())),
         Arc::new(ObjectionReplay(services.privacy.clone())),
         Arc::new(PrivacyDeadlines(Arc::new(Meter(metrics.clone())))),
         Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
