@@ -19,6 +19,7 @@ const PEOPLES_RIGHTS: &str = include_str!("m0009_peoples_rights.sql");
 const PRIVACY: &str = include_str!("m0010_privacy.sql");
 const BACKUPS: &str = include_str!("m0011_backups.sql");
 const ACCOUNTS: &str = include_str!("m0012_accounts.sql");
+const LEAVING: &str = include_str!("m0013_leaving.sql");
 const ALERTS: &str = include_str!("m0015_alerts.sql");
 const ACCESS_REVIEW: &str = include_str!("m0016_access_review.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
@@ -37,6 +38,7 @@ const DATA: &[(&str, &str)] = &[
     ("m0010_privacy", PRIVACY),
     ("m0011_backups", BACKUPS),
     ("m0012_accounts", ACCOUNTS),
+    ("m0013_leaving", LEAVING),
     ("m0015_alerts", ALERTS),
     ("m0016_access_review", ACCESS_REVIEW),
 ];

@@ -198,12 +198,7 @@ impl TestApp {
 
     /// What another process of the same installation says when it is called with these words: `["verify"]`.
     pub async fn program_says(&self, words: &[&str]) -> Result<String> {
-        let mut command = Command::new(program()?);
-        command.args(words).args(&self.flags).env_clear().stdin(Stdio::null()).kill_on_drop(true);
-        let output = command.output().await?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-        Ok(said)
+        program_says(words, &self.flags).await
     }
 
     /// A file of this text beside the product's own, for another process to read.
@@ -342,6 +337,50 @@ pub fn program() -> Result<PathBuf> {
     let program = tests.ancestors().nth(2).context("tests are in target/PROFILE/deps")?.join("consigne");
     ensure!(program.is_file(), "{} is missing: cargo build --bin consigne", program.display());
     Ok(program)
+}
+
+/// A place in which nothing is yet: for what is brought in by a command.
+pub struct Vacant {
+    /// Where its rows will be.
+    pub database: Database,
+    folder: TempDir,
+    flags: Vec<String>,
+}
+
+impl Vacant {
+    /// An empty database and an empty folder.
+    pub async fn new() -> Result<Self> {
+        Log::get();
+        let folder = tempfile::tempdir()?;
+        let database = Database::fresh(folder.path()).await?;
+        let flags = all_flags(folder.path(), &database, &[])?;
+        Ok(Self { database, folder, flags })
+    }
+
+    /// What the program says when it is called with these words, if it is content.
+    pub async fn program_says(&self, words: &[&str]) -> Result<String> {
+        program_says(words, &self.flags).await
+    }
+
+    /// A gateway over what is there now, at the time and with the owner of another.
+    pub async fn open(self, like: &TestApp) -> Result<TestApp> {
+        let Self { database, folder, flags } = self;
+        let clock = Clock::fixed(like.clock.now());
+        let (recorder, second) = (Recorder::new("recorder"), Recorder::new("second"));
+        let app = build(config(&flags)?, clock.clone(), &[recorder.clone(), second.clone()], &|_, _| ()).await?;
+        let running = app.start(Parts::GatewayAlone).await?;
+        let (owner, first) = (like.owner.clone(), OnceCell::new());
+        Ok(TestApp { database, clock, recorder, second, running, folder, flags, owner, first })
+    }
+}
+
+async fn program_says(words: &[&str], flags: &[String]) -> Result<String> {
+    let mut command = Command::new(program()?);
+    command.args(words).args(flags).env_clear().stdin(Stdio::null()).kill_on_drop(true);
+    let output = command.output().await?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    Ok(said)
 }
 
 /// A time in days.

@@ -68,6 +68,7 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
     let input = json!({"subjectId": known.subject, "idempotencyKey": "1"});
     let export = member.graphql("request_access", json!({"input": input})).await?.ok();
     let noted = member.graphql("add_note", json!({"input": {"chatId": waiting, "text": "Or write."}})).await?.ok();
+    let archive = member.graphql("export_workspace", json!({"input": {"idempotencyKey": "1"}})).await?.ok();
     let input = json!({"title": "Hello", "text": "Good morning!"});
     let canned = member.graphql("create_canned_reply", json!({"input": input})).await?.ok();
     member.graphql("set_staff_name", json!({"input": {"name": "Ann"}})).await?.ok();
@@ -83,6 +84,7 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
         ("invitation", invited.text("/inviteMember/invitation/id")),
         ("session", sessions.text("/sessions/0/id")),
         ("export", export.text("/requestAccess/export/id")),
+        ("workspaceExport", archive.text("/exportWorkspace/workspaceExport/id")),
         ("identifier", shown.text("/subject/identifiers/0/id")),
         ("merge", merged.text("/mergeSubjects/merge/id")),
         ("note", noted.text("/addNote/note/id")),
@@ -131,6 +133,7 @@ fn kinds(place: &IdPlace) -> Vec<&'static str> {
         ("subject", "id") | (_, "subjectId" | "absorbedSubjectId" | "intoSubjectId") => vec!["subject"],
         ("privacyRequest", "id") | (_, "privacyRequestId") => vec!["privacyRequest"],
         ("dataExport", "id") | (_, "exportId") => vec!["export"],
+        ("workspaceExport", "id") | (_, "workspaceExportId") => vec!["workspaceExport"],
         (_, "identifierId") => vec!["identifier"],
         (_, "mergeId") => vec!["merge"],
         (_, "messageId") => vec!["message"],

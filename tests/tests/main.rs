@@ -21,6 +21,7 @@ mod escalations;
 mod hostile;
 mod identity;
 mod knowledge;
+mod leaving;
 mod models;
 mod outage;
 mod plugins;

@@ -7,6 +7,7 @@
 //! Passages and their vectors live sealed in the database, which is the truth; an index is derived from it and is
 //! brought in step by [`search::sync()`].
 
+pub mod arrived;
 pub mod bulk;
 pub mod chunk;
 pub mod deletion;

@@ -23,7 +23,7 @@ pub mod duty;
 mod files;
 mod keys;
 mod ledger;
-mod make;
+pub(crate) mod make;
 pub mod manifest;
 mod prune;
 pub mod record;

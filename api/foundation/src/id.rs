@@ -191,6 +191,10 @@ ids! {
     MergeId "mrg";
     /// A copy of what is held about a person, made for them.
     DataExportId "exp";
+    /// An archive of everything of a workspace.
+    WorkspaceExportId "wex";
+    /// The end of a workspace.
+    TerminationId "trm";
     /// A restriction of the processing of a person's data.
     RestrictionId "rst";
     /// A consent that a person gave.

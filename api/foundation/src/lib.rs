@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`error`], [`id`], [`clock`], [`scope`]; then [`store`] (the database and its transactions),
 //! [`vault`] (keys), [`audit`] (the chain of what was done), [`jobs`] (what is still to do), [`blobs`] (files), [`backups`];
-//! then [`identity`], [`workspaces`], [`plugins`] and [`privacy`]; [`detector`] stands for itself (personal data in a text).
+//! then [`identity`], [`workspaces`], [`plugins`], [`privacy`] and [`leaving`] (all of a workspace, taken elsewhere); [`detector`] stands for itself (personal data in a text).
 //!
 //! Invariants, as absences:
 //! - Nothing here knows HTTP, GraphQL, a provider or a chat.
@@ -20,6 +20,7 @@ pub mod error;
 pub mod id;
 pub mod identity;
 pub mod jobs;
+pub mod leaving;
 pub mod plugins;
 pub mod privacy;
 pub mod scope;

@@ -16,7 +16,7 @@
 
 pub mod addresses;
 pub mod register;
-mod settings;
+pub(crate) mod settings;
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -97,4 +97,14 @@ impl Privacy {
     pub fn store(&self) -> &Store {
         &self.store
     }
+
+    /// The files.
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// The tables that holders answer for.
+    pub(crate) fn held_tables(&self) -> impl Iterator<Item = &'static holding::Table> {
+        self.holders.iter().flat_map(|holder| holder.tables())
+    }
 }

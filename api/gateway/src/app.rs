@@ -21,6 +21,7 @@ use consigne_foundation::{
     blobs::Blobs,
     identity::mails::AccountMails,
     jobs::Runner,
+    leaving::ArchiveHolder,
     plugins::Registry,
     privacy::{
         DataHolder, IdentityHolder, MemberHolder, OtherRole, Privacy, RightsHolder, WordHolder,
@@ -48,7 +49,7 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 const WRITE_SIGNALS_EVERY: Duration = Duration::from_secs(10);
 
 /// Root mutation fields that stand alone in their request: what is worth guessing at, or cannot be undone.
-const ALONE: [&str; 23] = [
+const ALONE: [&str; 24] = [
     "signIn",
     "completeSignIn",
     "refreshSession",
@@ -59,6 +60,7 @@ const ALONE: [&str; 23] = [
     "eraseSubject",
     "requestAccess",
     "requestPortability",
+    "exportWorkspace",
     "submitPrivacyRequest",
     "verifyPrivacyRequest",
     "sendPrivacyCode",
@@ -75,7 +77,7 @@ const ALONE: [&str; 23] = [
 ];
 
 /// What a root field costs beyond its selections, in points of the rate limit.
-const COSTS: [(&str, u32); 25] = [
+const COSTS: [(&str, u32); 26] = [
     ("askQuestion", 50),
     ("requestPerson", 50),
     ("correctText", 50),
@@ -97,6 +99,7 @@ const COSTS: [(&str, u32); 25] = [
     ("subjectsByIdentifier", 60),
     ("requestAccess", 100),
     ("requestPortability", 100),
+    ("exportWorkspace", 200),
     ("submitPrivacyRequest", 100),
     ("verifyPrivacyRequest", 100),
     ("sendPrivacyCode", 100),
@@ -397,6 +400,7 @@ fn services(
         Arc::new(MemberHolder(store.clone())),
         Arc::new(RightsHolder { store: store.clone(), blobs: blobs.clone() }),
         Arc::new(WordHolder(store.clone())),
+        Arc::new(ArchiveHolder { store: store.clone(), blobs: blobs.clone() }),
     ];
     let privacy = Privacy::new(store.clone(), blobs, holders).with_backups(backups.clone());
     let mut classes = retention::foundation_classes();
@@ -438,6 +442,18 @@ async fn write_signals(store: Store, mut stopped: watch::Receiver<bool>) {
         }
         let _ = tokio::time::timeout(WRITE_SIGNALS_EVERY, stopped.changed()).await;
     }
+}
+
+/// Who holds what, over a store that need not be of the newest schema: for what writes into an empty one.
+///
+/// # Errors
+/// A setting that cannot be used.
+pub fn privacy_of(config: &Config, store: &Store, blobs: &Blobs) -> Result<Privacy> {
+    let registry = Arc::new(plugins::registry(config)?);
+    let options = config.backups.options(&config.data, config.data.root_key()?)?;
+    let backups = Backups::new(store.clone(), blobs.clone(), options);
+    let metrics = Arc::new(Metrics::new());
+    Ok(services(config, store.clone(), blobs.clone(), backups, registry, metrics)?.privacy)
 }
 
 /// Where people open the console.

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod doctor;
 pub mod drill;
 pub mod evaluate;
+pub mod import;
 pub mod reindex;
 pub mod restore;
 pub mod retention;

@@ -29,6 +29,7 @@ pub mod inbox;
 pub mod invitations;
 pub mod jobs;
 pub mod knowledge;
+pub mod leaving;
 pub mod loaders;
 pub mod members;
 pub mod models;
@@ -60,7 +61,7 @@ pub use self::context::Services;
 pub struct Query(
     node::NodeQuery,
     AccessQuery,
-    workspaces::WorkspaceQuery,
+    EstateQuery,
     plugins::PluginQuery,
     LibraryQuery,
     PeopleQuery,
@@ -68,6 +69,10 @@ pub struct Query(
     FairnessQuery,
     RecordQuery,
 );
+
+/// Workspaces, and leaving with all of one.
+#[derive(MergedObject, Default)]
+pub struct EstateQuery(workspaces::WorkspaceQuery, leaving::LeavingQuery);
 
 /// Who comes in, and how.
 #[derive(MergedObject, Default)]
@@ -123,7 +128,7 @@ pub struct RecordQuery(audit::AuditQuery, jobs::JobQuery, models::ModelQuery, ba
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     AccessMutation,
-    workspaces::WorkspaceMutation,
+    EstateMutation,
     plugins::PluginMutation,
     LibraryMutation,
     PeopleMutation,
@@ -132,6 +137,10 @@ pub struct Mutation(
     jobs::JobMutation,
     models::ModelMutation,
 );
+
+/// What can be done to workspaces, and leaving with all of one.
+#[derive(MergedObject, Default)]
+pub struct EstateMutation(workspaces::WorkspaceMutation, leaving::LeavingMutation);
 
 /// What can be done about who comes in, and how.
 #[derive(MergedObject, Default)]
@@ -187,6 +196,7 @@ pub struct Subscription(
     chat_events::ChatSubscription,
     inbox::InboxSubscription,
     corrections::CorrectionSubscription,
+    leaving::LeavingSubscription,
 );
 
 /// The schema.

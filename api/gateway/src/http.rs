@@ -72,6 +72,7 @@ impl Routes {
                     .route(web::post().to(channels::post)),
             )
             .route("/exports/{token}", web::get().to(exports::get))
+            .route("/workspace-exports/{token}", web::get().to(exports::get_archive))
             .route("/schemas/portability-1.json", web::get().to(exports::portability_schema))
             .route("/.well-known/jwks.json", web::get().to(keys::jwks));
     }

@@ -7,7 +7,7 @@ use consigne_assistant::{corrections::leave_no_core, knowledge::sandbox};
 use consigne_gateway::{
     app::Parts,
     commands::{
-        account, ask, backup, demo, doctor, drill, evaluate, reindex, restore, retention, schema, serve, verify,
+        account, ask, backup, demo, doctor, drill, evaluate, import, reindex, restore, retention, schema, serve, verify,
     },
     config::Config,
     telemetry,
@@ -51,6 +51,8 @@ enum Command {
     Backup(Box<backup::BackupArgs>),
     /// Restores a backup into an empty place, without bringing back who was erased.
     Restore(Box<restore::RestoreArgs>),
+    /// Reads an archive of a workspace into an empty place, and compares what came in with what was there.
+    Import(Box<import::ImportArgs>),
     /// Restores the newest backup into scratch, compares it, and signs a report.
     Drill(Box<drill::DrillArgs>),
     /// Counts what was kept long enough; the worker deletes it each hour.
@@ -113,6 +115,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Backup(args) => backup::backup(*args).await,
         Command::Restore(args) => restore::restore(*args).await,
+        Command::Import(args) => import::import(*args).await,
         Command::Retention(args) => retention::retention(*args).await,
         Command::Drill(args) => drill::drill(*args).await,
         Command::Demo(args) => demo::demo(args).await,

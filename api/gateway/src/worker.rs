@@ -33,6 +33,7 @@ use consigne_foundation::{
         review::AccessReview,
     },
     jobs::{Duty, JobHandler, Runner, RunnerOptions},
+    leaving::{ArchiveHandler, ArchiveSweep},
     privacy::{
         EraseHandler, ExportHandler, ExportSweep, FinalCertificates, LedgerReplay, ObjectionReplay, PrivacyDeadlines,
         PrivacyMailHandler,
@@ -69,6 +70,7 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         Arc::new(mails),
         Arc::new(EraseHandler(services.privacy.clone())),
         Arc::new(ExportHandler(services.privacy.clone())),
+        Arc::new(ArchiveHandler(services.privacy.clone())),
         Arc::new(DeleteHandler(knowledge.clone())),
         Arc::new(PurgeHandler(knowledge.clone())),
         Arc::new(IngestHandler(knowledge.clone())),
@@ -82,6 +84,7 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(LedgerReplay(services.privacy.clone())),
         Arc::new(ExportSweep(services.privacy.clone())),
+        Arc::new(ArchiveSweep(services.privacy.clone())),
         Arc::new(ObjectionReplay(services.privacy.clone())),
         Arc::new(PrivacyDeadlines(Arc::new(Meter(metrics.clone())))),
         Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),

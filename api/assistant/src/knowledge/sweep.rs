@@ -11,6 +11,7 @@ use consigne_foundation::{
     audit::{self, Event},
     id::WorkspaceId,
     jobs::{self, Duty, DutyContext},
+    leaving,
     privacy::exports,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
@@ -226,6 +227,8 @@ impl BlobSweep {
             .all(tx.db())
             .await?;
         let of_exports = exports::files(&tx).await?;
-        Ok(of_documents.into_iter().chain(of_uploads.into_iter().flatten()).chain(of_exports).collect())
+        let of_archives = leaving::exports::files(&tx).await?;
+        let of_all = of_documents.into_iter().chain(of_uploads.into_iter().flatten());
+        Ok(of_all.chain(of_exports).chain(of_archives).collect())
     }
 }

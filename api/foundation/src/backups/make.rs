@@ -129,7 +129,7 @@ impl Backups {
 }
 
 /// The steps of the history that were applied.
-async fn schema(tx: &InstanceTx) -> Result<Vec<String>> {
+pub(crate) async fn schema(tx: &InstanceTx) -> Result<Vec<String>> {
     let sql = "SELECT version FROM seaql_migrations ORDER BY version";
     let rows = tx.query_all_raw(Statement::from_string(tx.get_database_backend(), sql)).await?;
     let steps: Vec<String> = rows.iter().map(|row| Ok(row.try_get("", "version")?)).collect::<Result<_>>()?;

@@ -169,7 +169,7 @@ pub(super) async fn load_rows(
 }
 
 /// Restricts the data of those whose restriction was not lifted, now that all of it is there.
-async fn restrict_again(tx: &crate::store::InstanceTx, workspaces: &[WorkspaceId]) -> Result<()> {
+pub(crate) async fn restrict_again(tx: &crate::store::InstanceTx, workspaces: &[WorkspaceId]) -> Result<()> {
     const OF_PERSON: &str = "FROM restrictions r WHERE r.workspace_id = subjects.workspace_id \
                              AND r.subject_id = subjects.id AND r.lifted_at IS NULL";
     for workspace in workspaces {

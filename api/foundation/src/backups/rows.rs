@@ -29,7 +29,7 @@ const PAGE: usize = 500;
 const MOST_VALUES: usize = 4_000;
 
 /// The line that a table begins with.
-pub(super) fn head(table: &Table) -> Value {
+pub(crate) fn head(table: &Table) -> Value {
     let columns: Vec<_> = table.columns.iter().map(|column| json!([column.name, column.kind.word()])).collect();
     json!({ "table": table.name, "columns": columns })
 }
@@ -131,7 +131,7 @@ pub(crate) fn value_of(column: &Column, row: &QueryResult) -> Result<Bound> {
 }
 
 /// A value as a backup says it.
-fn plain(column: &Column, row: &QueryResult) -> Result<Value> {
+pub(crate) fn plain(column: &Column, row: &QueryResult) -> Result<Value> {
     let name = column.name.as_str();
     Ok(match column.kind {
         ColumnKind::Uuid => row.try_get::<Option<Uuid>>("", name)?.map(|id| encode(id.as_bytes())).into(),
@@ -148,7 +148,7 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 /// A value as this database takes it.
-fn bind(kind: ColumnKind, value: &Value) -> Result<Bound> {
+pub(crate) fn bind(kind: ColumnKind, value: &Value) -> Result<Bound> {
     if value.is_null() {
         return Ok(match kind {
             ColumnKind::Uuid => Bound::Uuid(None),
@@ -173,7 +173,7 @@ fn bind(kind: ColumnKind, value: &Value) -> Result<Bound> {
 
 /// What happens to a row whose key is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Existing {
+pub(crate) enum Existing {
     /// It is an error: the place was to be empty.
     Refuse,
     /// It stays as it is: a tombstone of the key store is never written over.
@@ -181,7 +181,7 @@ pub(super) enum Existing {
 }
 
 /// Writes the rows of one table, some at a time.
-pub(super) struct TableWriter<'a, C> {
+pub(crate) struct TableWriter<'a, C> {
     db: &'a C,
     table: Table,
     /// The columns in the order of the lines.

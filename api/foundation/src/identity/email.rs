@@ -48,7 +48,7 @@ impl Email {
 }
 
 /// What an account of this address would be found by, however the address looks.
-pub(super) fn index_of_typed(store: &Store, typed: &str) -> Vec<u8> {
+pub(crate) fn index_of_typed(store: &Store, typed: &str) -> Vec<u8> {
     index(store, &normalise(typed))
 }
 

@@ -50,7 +50,12 @@ pub async fn get(scope: &Scope, store: &Store, subject: SubjectId) -> Result<Opt
 
 /// What an external id is found by. Before a transaction: it asks the key store.
 pub(super) async fn index(store: &Store, workspace: WorkspaceId, known: &Known) -> Result<Vec<u8>> {
-    store.vault().blind_index(workspace, "external id", &known.external_id).await
+    index_of(store, workspace, &known.external_id).await
+}
+
+/// What this external id is found by.
+pub(crate) async fn index_of(store: &Store, workspace: WorkspaceId, external_id: &str) -> Result<Vec<u8>> {
+    store.vault().blind_index(workspace, "external id", external_id).await
 }
 
 /// The person of an external id, the one who was named so before, or else a new one; what was said about them is brought up to date.

@@ -91,7 +91,7 @@ pub(super) async fn require_power_over(scope: &Scope, tx: &WorkspaceTx, role: Ro
     if is_allowed { Ok(()) } else { Err(Error::new(ErrorKind::Forbidden, "This role is not yours to give or take.")) }
 }
 
-pub(super) async fn find(tx: &WorkspaceTx, account: AccountId) -> Result<Option<memberships::Model>> {
+pub(crate) async fn find(tx: &WorkspaceTx, account: AccountId) -> Result<Option<memberships::Model>> {
     Ok(memberships::Entity::find_by_id((account, tx.workspace())).one(tx.db()).await?)
 }
 

@@ -105,7 +105,7 @@ pub(super) enum Verdict {
 }
 
 /// Hashes a new password. Call [`check`] first.
-pub(super) async fn hash(password: &str) -> Result<String> {
+pub(crate) async fn hash(password: &str) -> Result<String> {
     let password = Zeroizing::new(password.to_owned());
     on_a_core(move || hash_now(&password)).await
 }

@@ -256,6 +256,7 @@ fn event(action: &'static str, id: VisitorSigningKeyId) -> Event {
     Event::new(action).target("visitor_signing_key", id.0)
 }
 
-fn place(workspace: WorkspaceId, id: VisitorSigningKeyId) -> Place {
+/// Where a key stands.
+pub(crate) fn place(workspace: WorkspaceId, id: VisitorSigningKeyId) -> Place {
     Place::new(workspace, "visitor_signing_keys", "key_sealed", id.0)
 }

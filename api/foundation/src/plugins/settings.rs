@@ -145,7 +145,8 @@ fn stored(row: plugin_settings::Model) -> Stored {
     }
 }
 
-fn place(workspace: WorkspaceId, plugin: &str, version: i64) -> Place {
+/// Where a plugin's settings stand.
+pub(crate) fn place(workspace: WorkspaceId, plugin: &str, version: i64) -> Place {
     Place::new(workspace, "plugin_settings", "settings_sealed", row_of(plugin)).part(version)
 }
 

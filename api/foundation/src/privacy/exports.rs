@@ -42,7 +42,7 @@ pub const KEPT: Duration = Duration::from_secs(72 * 3_600);
 const LARGEST: u64 = 1 << 30;
 /// A copy that is not made this long after it was asked for has lost its job; enqueueing it again does no harm if not.
 const FORGOTTEN: Duration = Duration::from_secs(60);
-const SECRET: usize = 32;
+pub(crate) const SECRET: usize = 32;
 
 pub(super) const JOB: &str = "export";
 
@@ -204,8 +204,7 @@ pub async fn link(scope: &Scope, privacy: &Privacy, id: DataExportId) -> Result<
     let event = Event::new("export.link_made").target("export", id.0).subject(row.subject_id);
     audit::append(scope, &tx, event).await?;
     tx.commit().await?;
-    let whole = [scope.workspace().0.as_bytes().as_slice(), id.0.as_bytes(), &secret].concat();
-    Ok(Link { token: SecretText::new(BASE64_URL_SAFE_NO_PAD.encode(whole)), expires_at })
+    Ok(Link { token: token_of(scope.workspace(), id.0, &secret), expires_at })
 }
 
 /// Opens a file by its link, which is void from then on.
@@ -215,6 +214,7 @@ pub async fn link(scope: &Scope, privacy: &Privacy, id: DataExportId) -> Result<
 pub async fn redeem(privacy: &Privacy, token: &str) -> Result<Download> {
     let unknown = || Error::not_found("file");
     let (workspace, id, secret) = read_token(token).ok_or_else(unknown)?;
+    let id = DataExportId(id);
     let scope = Scope::duty(workspace, "download");
     let opens = |row: &table::Model| {
         let is_right = row.link_hash.as_ref().is_some_and(|hash| hash.ct_eq(Sha256::digest(secret).as_slice()).into());
@@ -252,12 +252,19 @@ pub async fn redeem(privacy: &Privacy, token: &str) -> Result<Download> {
     Ok(Download { file_name, media_type, body: Box::new(body) })
 }
 
-fn read_token(token: &str) -> Option<(WorkspaceId, DataExportId, [u8; SECRET])> {
+/// What a link ends with: where its file is, and what opens it.
+pub(crate) fn token_of(workspace: WorkspaceId, id: Uuid, secret: &[u8; SECRET]) -> SecretText {
+    let whole = [workspace.0.as_bytes().as_slice(), id.as_bytes(), secret].concat();
+    SecretText::new(BASE64_URL_SAFE_NO_PAD.encode(whole))
+}
+
+/// What [`token_of`] wrote.
+pub(crate) fn read_token(token: &str) -> Option<(WorkspaceId, Uuid, [u8; SECRET])> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
     let (workspace, rest) = bytes.split_first_chunk::<16>()?;
     let (id, secret) = rest.split_first_chunk::<16>()?;
     let secret: [u8; SECRET] = secret.try_into().ok()?;
-    Some((WorkspaceId(Uuid::from_bytes(*workspace)), DataExportId(Uuid::from_bytes(*id)), secret))
+    Some((WorkspaceId(Uuid::from_bytes(*workspace)), Uuid::from_bytes(*id), secret))
 }
 
 /// Copies that were made for these persons, newest first.

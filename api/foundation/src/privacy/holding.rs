@@ -109,6 +109,11 @@ impl Table {
         Self { read, ..self }
     }
 
+    /// At what its sealed values stand: a column with an id, and a further part.
+    pub(crate) fn sealed_where(&self) -> (&'static str, Option<&'static str>) {
+        (self.row, self.part)
+    }
+
     fn shows(&self, column: &str) -> bool {
         self.only.is_empty() || self.only.contains(&column)
     }

@@ -303,6 +303,13 @@ fn phone(typed: &str) -> Result<String> {
     if is_number { Ok(bare) } else { Err(Error::invalid("value", "This is not a telephone number.")) }
 }
 
+/// What an identifier of the kind of this name is found by.
+pub(crate) async fn index_again(tx: &WorkspaceTx, kind: &str, shown: &str) -> Result<Vec<u8>> {
+    let kind = IdentifierKind::parse(kind);
+    let (_, normalised) = check(kind, shown)?;
+    index_of(tx, kind, &normalised).await
+}
+
 async fn index_of(tx: &WorkspaceTx, kind: IdentifierKind, normalised: &str) -> Result<Vec<u8>> {
     tx.store().vault().blind_index(tx.workspace(), kind.purpose(), normalised).await
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Tables that keep the surrogate id on purpose: the tombstone, the record that the right was served, and what held it up.
-const KEPT: [&str; 3] = ["subjects", "erasures", "holds"];
+pub(crate) const KEPT: [&str; 3] = ["subjects", "erasures", "holds"];
 
 /// What is left, table by table; tables with nothing are not named.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -43,4 +43,5 @@ pub mod tries;
 pub mod visitor_identities;
 pub mod visitor_signing_keys;
 pub mod visitors;
+pub mod workspace_exports;
 pub mod workspaces;

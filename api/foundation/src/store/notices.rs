@@ -30,6 +30,8 @@ pub enum Topic {
     Session,
     /// A workspace's inbox has a new event; named by the workspace.
     Inbox,
+    /// An archive of a workspace made progress.
+    Archive,
 }
 
 /// Something changed.
@@ -50,6 +52,7 @@ impl fmt::Display for Notice {
             Topic::Source => "source",
             Topic::Session => "session",
             Topic::Inbox => "inbox",
+            Topic::Archive => "archive",
         };
         write!(f, "{topic}:{}", self.id.as_simple())
     }
@@ -67,6 +70,7 @@ impl FromStr for Notice {
             "source" => Topic::Source,
             "session" => Topic::Session,
             "inbox" => Topic::Inbox,
+            "archive" => Topic::Archive,
             _ => return Err(()),
         };
         Ok(Self { topic, id: id.parse().map_err(|_| ())? })

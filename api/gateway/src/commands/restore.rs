@@ -8,7 +8,7 @@ use consigne_foundation::{
     Clock,
     audit::{self, Verdict},
     backups::{
-        Identity, Manifest, Target, UpTo,
+        Identity, Target, UpTo,
         restore::{self, Restored, Source},
     },
     blobs::Blobs,
@@ -65,7 +65,7 @@ pub async fn restore(args: RestoreArgs) -> Result<ExitCode> {
     let manifest = restore::choose(&from, &root, wanted).await?;
     println!("{}, as of {}", manifest.id, manifest.began_at.rfc3339());
 
-    prepare(&config, &manifest).await?;
+    prepare(&config, &manifest.schema, "backup").await?;
     let store = Store::open(&config.data.store(), root, Clock::system()).await?;
     let blobs = Blobs::open(&config.data.blobs()?)?;
     let source = Source { backup: &from, keys: &keys, identity: &identity, manifest: &manifest };
@@ -79,24 +79,24 @@ pub async fn restore(args: RestoreArgs) -> Result<ExitCode> {
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// An empty database with the schema of the backup.
-async fn prepare(config: &Config, manifest: &Manifest) -> Result<()> {
+/// An empty database with the schema of what is to come into it.
+pub(super) async fn prepare(config: &Config, schema: &[String], what: &str) -> Result<()> {
     let ours = consigne_migrations::data_steps();
-    if let Some(unknown) = manifest.schema.iter().find(|step| !ours.contains(&step.as_str())) {
-        bail!("The backup was made by a later version of Consigne: this one does not know the step {unknown}.");
+    if let Some(unknown) = schema.iter().find(|step| !ours.contains(&step.as_str())) {
+        bail!("The {what} was made by a later version of Consigne: this one does not know the step {unknown}.");
     }
     std::fs::create_dir_all(&config.data.data_dir)
         .with_context(|| format!("the data folder {} cannot be made", config.data.data_dir.display()))?;
     let owner = config
         .data
         .owner_store()
-        .context("Give the owner's URL of the database in CONSIGNE_DATABASE_OWNER_URL to restore into it.")?;
+        .context("Give the owner's URL of the database in CONSIGNE_DATABASE_OWNER_URL to write into it.")?;
     let (data, keys) = connect::connect_as_owner(&owner).await?;
     let is_empty = restore::refuse_unless_empty(&data).await;
     data.close().await?;
     keys.close().await?;
     is_empty?;
-    let last = manifest.schema.last().cloned().context("the backup has no schema")?;
+    let last = schema.last().cloned().with_context(|| format!("the {what} has no schema"))?;
     Ok(migrate_to(&owner, config.data.application_role().as_deref(), UpTo::Step(last)).await?)
 }
 

@@ -1,10 +1,10 @@
-//! Copies of what is held about people: `GET /exports/{token}`, where the token opens one file once; and the schema of what
-//! is made for other programs.
+//! Copies of what is held about people, and archives of workspaces: `GET /exports/{token}` and `GET /workspace-exports/{token}`, where
+//! the token opens one file once; and the schema of what is made for other programs.
 
 use actix_web::{HttpResponse, http::header, web};
 use consigne_foundation::{
-    ErrorKind,
-    privacy::exports::{self, portability},
+    ErrorKind, Result, leaving,
+    privacy::exports::{self, Download, portability},
 };
 use futures::TryStreamExt;
 
@@ -12,7 +12,16 @@ use crate::graphql::Services;
 
 /// The file. Whatever is wrong with the token, there is no such file.
 pub async fn get(token: web::Path<String>, services: web::Data<Services>) -> HttpResponse {
-    match exports::redeem(&services.privacy, &token).await {
+    answer(exports::redeem(&services.privacy, &token).await)
+}
+
+/// An archive of a workspace; as [`get`].
+pub async fn get_archive(token: web::Path<String>, services: web::Data<Services>) -> HttpResponse {
+    answer(leaving::exports::redeem(&services.privacy, &token).await)
+}
+
+fn answer(redeemed: Result<Download>) -> HttpResponse {
+    match redeemed {
         Ok(download) => {
             let disposition = format!("attachment; filename=\"{}\"", download.file_name);
             let body = download.body.map_err(|error| {
@@ -27,7 +36,7 @@ pub async fn get(token: web::Path<String>, services: web::Data<Services>) -> Htt
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body(
-                "There is no such file. A link opens its file once, within 72 hours; another link can be had where it was asked for.",
+                "There is no such file. A link opens its file once, and not for ever; another link can be had where it was asked for.",
             )
         }
         Err(error) if error.is_retryable() => {

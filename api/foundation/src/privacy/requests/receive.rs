@@ -261,7 +261,7 @@ impl<'a> New<'a> {
 }
 
 /// What an address is found by.
-pub(super) async fn contact_index(store: &Store, workspace: WorkspaceId, email: &str) -> Result<Vec<u8>> {
+pub(crate) async fn contact_index(store: &Store, workspace: WorkspaceId, email: &str) -> Result<Vec<u8>> {
     store.vault().blind_index(workspace, "privacy request contact", email).await
 }
 
