@@ -5,7 +5,7 @@ use sea_orm_migration::{
     sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr},
 };
 
-use crate::{dialect, isolation, restriction};
+use crate::{dialect, expiry, isolation, restriction};
 
 const FIRST_TABLES: &str = include_str!("m0001_first_tables.sql");
 const LOST_CLAIMS: &str = include_str!("m0002_lost_claims.sql");
@@ -19,6 +19,7 @@ const PEOPLES_RIGHTS: &str = include_str!("m0009_peoples_rights.sql");
 const PRIVACY: &str = include_str!("m0010_privacy.sql");
 const BACKUPS: &str = include_str!("m0011_backups.sql");
 const ACCOUNTS: &str = include_str!("m0012_accounts.sql");
+const RIGHTS: &str = include_str!("m0014_rights.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
 
 /// Scripts of the data, oldest first. Append; never change one that was released.
@@ -35,6 +36,7 @@ const DATA: &[(&str, &str)] = &[
     ("m0010_privacy", PRIVACY),
     ("m0011_backups", BACKUPS),
     ("m0012_accounts", ACCOUNTS),
+    ("m0014_rights", RIGHTS),
 ];
 
 /// Scripts of the key store, oldest first.
@@ -98,6 +100,7 @@ impl MigratorTrait for Keys {
 pub async fn migrate_data(db: &DatabaseConnection, application_role: Option<&str>) -> Result<(), DbErr> {
     Data::up(db, None).await?;
     restriction::guard(db).await?;
+    expiry::make(db, application_role).await?;
     if let Some(role) = application_role {
         let scripts = DATA.iter().flat_map(|(_, sql)| dialect::tables(sql));
         for statement in scripts.flat_map(|table| isolation::grant(table, role)) {

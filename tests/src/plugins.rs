@@ -13,8 +13,8 @@ use std::{
 use async_trait::async_trait;
 use consigne_gateway::sdk::{
     Capability, CapabilityKind, DataCategory, Egress, EmbedKind, Embedder, EmbeddingModel, Fingerprint, Hit,
-    IndexQuery, Manifest, Partition, Plugin, PluginError, PluginErrorKind, Point, Processing, Purpose, Reranker,
-    Residency, Result, VectorIndex,
+    IndexQuery, Manifest, Partition, Plugin, PluginError, PluginErrorKind, Point, Processing, ProcessorRole, Purpose,
+    Region, Reranker, Residency, Result, VectorIndex,
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -361,5 +361,28 @@ impl Reranker for WordOverlap {
         let sign = if mood == Mood::Least { -1.0 } else { 1.0 };
         let scores = passages.iter().map(|passage| sign * shared(passage));
         Ok(scores.skip(usize::from(mood == Mood::Forgetful)).collect())
+    }
+}
+
+/// A plugin as if another party stood behind it.
+pub struct Outside(pub Arc<dyn Plugin>);
+
+#[async_trait]
+impl Plugin for Outside {
+    fn manifest(&self) -> &Manifest {
+        self.0.manifest()
+    }
+
+    fn processing(&self, settings: &Value) -> Processing {
+        Processing {
+            role: ProcessorRole::SubProcessor,
+            operator: "somebody outside".to_owned(),
+            region: Region::Eea,
+            ..self.0.processing(settings)
+        }
+    }
+
+    async fn open(&self, capability: CapabilityKind, settings: Value, egress: Egress) -> Result<Capability> {
+        self.0.open(capability, settings, egress).await
     }
 }

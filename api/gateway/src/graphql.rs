@@ -36,6 +36,7 @@ pub mod names;
 pub mod node;
 pub mod plugins;
 pub mod privacy;
+pub mod privacy_events;
 pub mod privacy_info;
 pub mod privacy_requests;
 pub mod purposes;
@@ -187,6 +188,7 @@ pub struct Subscription(
     chat_events::ChatSubscription,
     inbox::InboxSubscription,
     corrections::CorrectionSubscription,
+    privacy_events::PrivacyRequestSubscription,
 );
 
 /// The schema.

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use consigne_foundation::{
     Error, ErrorKind, Result, Scope, Timestamp,
     audit::{self, Event},
-    id::{AnswerId, MessageId},
+    id::{AnswerId, MessageId, SubjectId},
     jobs::{ClaimedJob, JobHandler, Outcome},
     plugins::Registry,
     privacy::{Purpose, admission, subjects},
@@ -171,7 +171,7 @@ impl AnswerHandler {
         };
         let language = language_of(&run.assistant, &run.question);
         let model = self.routes.chat(scope, &run.assistant.chat_models(), Some(run.row.subject_id)).await?;
-        let asked = Asked { question: &run.question, history: &run.history, language };
+        let asked = Asked { question: &run.question, whose: Some(run.row.subject_id), history: &run.history, language };
         let (request, excerpts) = self.prepare(scope, &run.assistant, &model, asked).await?;
         let threshold = request.answer_threshold;
         let mut writer = Writer::new(self.store(), scope, &run);
@@ -252,9 +252,9 @@ impl AnswerHandler {
         model: &ChatRoutes,
         asked: Asked<'_>,
     ) -> Result<(ChatRequest, Vec<Excerpt>)> {
-        let Asked { question, history, language } = asked;
+        let Asked { question, whose, history, language } = asked;
         let alone = follow_up::rewritten(model, question, language, history).await;
-        let (excerpts, embedder) = self.excerpts(scope, assistant, &alone, language).await?;
+        let (excerpts, embedder) = self.excerpts(scope, assistant, (&alone, whose), language).await?;
         let threshold = assistant.answer_threshold.map_or(embedder.model().answer_threshold, |t| t as f32);
         let given: Vec<PromptPassage> =
             excerpts.iter().zip(1..).map(|(excerpt, index)| prompt_passage(excerpt, index)).collect();
@@ -274,16 +274,16 @@ impl AnswerHandler {
         &self,
         scope: &Scope,
         assistant: &Assistant,
-        question: &str,
+        (question, whose): (&str, Option<SubjectId>),
         language: Option<&str>,
     ) -> Result<(Vec<Excerpt>, Arc<dyn Embedder>)> {
         let most = usize::try_from(assistant.passages).unwrap_or(1);
         // Twins and neighbours among them make room for others.
         let look = Look::of(scope, &self.knowledge).await;
         let limit = (2 * most).max(look.wants(&self.knowledge));
-        let query = Query { question, language, limit, ..Query::default() };
+        let query = Query { question, whose, language, limit, ..Query::default() };
         let Findings { mut passages, embedder } = search::find(scope, &self.knowledge, query).await?;
-        if let Some(reranked) = look.at(&self.knowledge, question, &mut passages).await {
+        if let Some(reranked) = look.at(scope, &self.knowledge, (question, whose), &mut passages).await {
             self.meter.reranked(reranked.name());
         }
         passages.truncate(2 * most);
@@ -410,9 +410,10 @@ impl AnswerRun {
     }
 }
 
-/// A question, and what it was asked after.
+/// A question, whose it is where that is known, and what it was asked after.
 pub(super) struct Asked<'a> {
     pub(super) question: &'a str,
+    pub(super) whose: Option<SubjectId>,
     pub(super) history: &'a [Turn],
     pub(super) language: Option<&'static str>,
 }

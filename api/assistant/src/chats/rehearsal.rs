@@ -37,7 +37,7 @@ pub async fn rehearse(
     let history: Vec<Turn> = history[latest..].iter().map(turn).collect();
     let language = answer::language_of(assistant, question);
     let model = answers.routes.chat(scope, &assistant.chat_models(), None).await?;
-    let asked = Asked { question, history: &history, language };
+    let asked = Asked { question, whose: None, history: &history, language };
     let (request, excerpts) = answers.prepare(scope, assistant, &model, asked).await?;
     if excerpts.is_empty() {
         return Ok(None);

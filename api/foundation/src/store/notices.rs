@@ -30,6 +30,8 @@ pub enum Topic {
     Session,
     /// A workspace's inbox has a new event; named by the workspace.
     Inbox,
+    /// Something happened to a request about personal data; named by the workspace.
+    Privacy,
 }
 
 /// Something changed.
@@ -50,6 +52,7 @@ impl fmt::Display for Notice {
             Topic::Source => "source",
             Topic::Session => "session",
             Topic::Inbox => "inbox",
+            Topic::Privacy => "privacy",
         };
         write!(f, "{topic}:{}", self.id.as_simple())
     }
@@ -67,6 +70,7 @@ impl FromStr for Notice {
             "source" => Topic::Source,
             "session" => Topic::Session,
             "inbox" => Topic::Inbox,
+            "privacy" => Topic::Privacy,
             _ => return Err(()),
         };
         Ok(Self { topic, id: id.parse().map_err(|_| ())? })
