@@ -5,7 +5,7 @@ use sea_orm_migration::{
     sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr},
 };
 
-use crate::{dialect, isolation, restriction};
+use crate::{dialect, expiry, isolation, restriction};
 
 const FIRST_TABLES: &str = include_str!("m0001_first_tables.sql");
 const LOST_CLAIMS: &str = include_str!("m0002_lost_claims.sql");
@@ -22,6 +22,7 @@ const ACCOUNTS: &str = include_str!("m0012_accounts.sql");
 const LEAVING: &str = include_str!("m0013_leaving.sql");
 const ALERTS: &str = include_str!("m0015_alerts.sql");
 const ACCESS_REVIEW: &str = include_str!("m0016_access_review.sql");
+const RIGHTS: &str = include_str!("m0014_rights.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
 
 /// Scripts of the data, oldest first. Append; never change one that was released.
@@ -39,6 +40,7 @@ const DATA: &[(&str, &str)] = &[
     ("m0011_backups", BACKUPS),
     ("m0012_accounts", ACCOUNTS),
     ("m0013_leaving", LEAVING),
+    ("m0014_rights", RIGHTS),
     ("m0015_alerts", ALERTS),
     ("m0016_access_review", ACCESS_REVIEW),
 ];
@@ -104,6 +106,7 @@ impl MigratorTrait for Keys {
 pub async fn migrate_data(db: &DatabaseConnection, application_role: Option<&str>) -> Result<(), DbErr> {
     Data::up(db, None).await?;
     restriction::guard(db).await?;
+    expiry::make(db, application_role).await?;
     if let Some(role) = application_role {
         let scripts = DATA.iter().flat_map(|(_, sql)| dialect::tables(sql));
         for statement in scripts.flat_map(|table| isolation::grant(table, role)) {

@@ -3,7 +3,7 @@
 //! Reading order: [`app`] (one gateway for one test), [`people`], [`client`], [`listen`] (what they do); [`canary`] and
 //! [`database`] (searching bytes); [`contract`] (operations made from the schema); [`standins`] (other people's servers);
 //! [`plugins`] (parts of the product that obey a test); [`recorder`] (a channel to people); [`postbox`] (mail to one person);
-//! [`texts`] (what is uploaded); [`source`] (the house's own text).
+//! [`vouch`] (a customer's server); [`texts`] (what is uploaded); [`source`] (the house's own text).
 //!
 //! Nothing here reaches behind the public API, but to search bytes and to tamper with them.
 
@@ -20,4 +20,5 @@ pub mod recorder;
 pub mod source;
 pub mod standins;
 pub mod texts;
+pub mod vouch;
 pub mod wire;

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use consigne_gateway::sdk::{
     Capability, CapabilityKind, CorrectionDelta, CorrectionRequest, CorrectionStream, Corrector, DataCategory, Egress,
     EmbedKind, Embedder, EmbeddingModel, Ephemeral, ExplainRequest, Explained, Fingerprint, Hit, IndexQuery, Manifest,
-    Partition, Plugin, PluginError, PluginErrorKind, Point, Processing, Purpose, Reranker, Residency, Result,
-    VectorIndex,
+    Partition, Plugin, PluginError, PluginErrorKind, Point, Processing, ProcessorRole, Purpose, Region, Reranker,
+    Residency, Result, VectorIndex,
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -426,5 +426,28 @@ impl Corrector for Falling {
 
     async fn explain(&self, request: ExplainRequest) -> Result<Explained> {
         panic!("not explained: {}", request.before.expose())
+    }
+}
+
+/// A plugin as if another party stood behind it.
+pub struct Outside(pub Arc<dyn Plugin>);
+
+#[async_trait]
+impl Plugin for Outside {
+    fn manifest(&self) -> &Manifest {
+        self.0.manifest()
+    }
+
+    fn processing(&self, settings: &Value) -> Processing {
+        Processing {
+            role: ProcessorRole::SubProcessor,
+            operator: "somebody outside".to_owned(),
+            region: Region::Eea,
+            ..self.0.processing(settings)
+        }
+    }
+
+    async fn open(&self, capability: CapabilityKind, settings: Value, egress: Egress) -> Result<Capability> {
+        self.0.open(capability, settings, egress).await
     }
 }

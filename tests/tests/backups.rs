@@ -35,7 +35,7 @@ async fn world(app: &TestApp, canary: &Canary) -> Result<(Member, [(Visitor, Str
 }
 
 /// Takes what an operator keeps elsewhere into a new folder: the root key, the identity, the place of backups.
-fn keep_elsewhere(app: &TestApp, folder: &Path) -> Result<()> {
+pub(crate) fn keep_elsewhere(app: &TestApp, folder: &Path) -> Result<()> {
     for file in ["root.key", "backup-identity.txt"] {
         std::fs::rename(app.folder().join(file), folder.join(file))?;
     }
@@ -61,7 +61,7 @@ async fn rows_of(database: &Database, subject: &str) -> Result<BTreeMap<String, 
 }
 
 /// The plain bytes of a part.
-fn opened(part: &Path, identity: &Path) -> Result<Vec<u8>> {
+pub(crate) fn opened(part: &Path, identity: &Path) -> Result<Vec<u8>> {
     let text = std::fs::read_to_string(identity)?;
     let secret = text.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).context("an identity file")?;
     let identity: age::x25519::Identity = secret.parse().map_err(|why: &str| anyhow::anyhow!(why))?;
@@ -188,7 +188,7 @@ fn base64_of(subject: &str) -> Result<String> {
 }
 
 /// What a database calls an id.
-fn uuid_of(id: &str) -> Result<Uuid> {
+pub(crate) fn uuid_of(id: &str) -> Result<Uuid> {
     let (_, digits) = id.split_once('_').context("an id says its kind")?;
     let mut number = 0;
     for digit in digits.bytes() {

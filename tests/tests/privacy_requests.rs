@@ -1,7 +1,10 @@
 //! Requests of people about their data: who may ask, how it is known who asks, and by when an answer is due.
 
 mod deadlines;
+mod events;
+mod form;
 mod identity;
+mod mailbox;
 mod other_systems;
 
 use std::sync::Arc;
@@ -38,7 +41,7 @@ impl Office {
     async fn open() -> Result<Self> {
         let postbox = Postbox::new();
         let plugin = postbox.clone();
-        let app = TestApp::start_among(&[], &move |all, _| all.push(Arc::new(plugin.clone()))).await?;
+        let app = TestApp::start_among(&[], &move |all, _| all.insert(0, Arc::new(plugin.clone()))).await?;
         let owner = app.workspace("acme").await?;
         // A session would end while the clock turns.
         let acme = owner.program(&ALLOWED).await?;

@@ -123,6 +123,8 @@ pub struct Answer {
     pub created_at: Timestamp,
     /// Finished at.
     pub completed_at: Option<Timestamp>,
+    /// Put right at.
+    pub rectified_at: Option<Timestamp>,
 }
 
 /// Starts a chat with the assistant that the visitor's token is bound to.
@@ -320,6 +322,7 @@ fn open_answer(key: &Key, row: answer_table::Model, assistant_offers_person: boo
         rating: row.rating.as_deref().and_then(Rating::parse),
         created_at: row.created_at,
         completed_at: row.completed_at,
+        rectified_at: row.rectified_at,
     })
 }
 

@@ -6,7 +6,8 @@
 //! mark and signed from time to time ([`checkpoint`](mod@checkpoint)); [`verify`](mod@verify) reads all of it again.
 //!
 //! Invariants, as absences:
-//! - No entry is changed or deleted; on Postgres the application role cannot.
+//! - No entry is changed, and none is deleted but the oldest, once they were kept long enough (`anchor`); on Postgres the application role
+//!   cannot.
 //! - No details are kept longer than a workspace wants: they go before the entry, which says nothing without them.
 //! - No personal data stands in the chain itself: ids, kinds and times only.
 //! - No hash in the chain lets anybody guess details that were erased.
@@ -19,6 +20,7 @@
 //! [`checkpoint::verify_against`]. The high-water mark is not kept in the key store too: it would have to be written in a
 //! second file at each entry, and an honest restore of yesterday's data would look like a cut tail for ever.
 
+mod anchor;
 pub mod chain;
 pub mod checkpoint;
 mod details;
@@ -37,6 +39,7 @@ use sea_orm::{
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+pub(crate) use self::anchor::cut;
 use self::details::Keys;
 pub use self::{
     checkpoint::checkpoint,

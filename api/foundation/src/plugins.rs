@@ -15,6 +15,7 @@
 //! - No plugin that speaks to others is opened for a purpose that the workspace revoked.
 
 pub mod addresses;
+mod facts;
 pub mod register;
 pub(crate) mod settings;
 
@@ -300,24 +301,18 @@ impl Registry {
     /// # Errors
     /// As [`Registry::chat_model`].
     pub async fn embedder_named(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn Embedder>> {
-        if plugin == self.0.embedder {
-            return self.embedder();
-        }
-        match self.opened(scope, store, plugin, CapabilityKind::Embedder).await? {
-            (Capability::Embedder(embedder), _) => Ok(embedder),
-            _ => Err(not_that(plugin)),
-        }
+        self.embedder_route(scope, store, plugin).await.map(|(embedder, _)| embedder)
     }
 
-    /// The reranker that the workspace switched on, and its plugin; the first registered where there are several, and none
+    /// The reranker that the workspace switched on, with the facts of its route; the first registered where there are several, and none
     /// where it switched on none.
     ///
     /// # Errors
     /// `Misconfigured`, `Unavailable` where it cannot open.
-    pub async fn reranker(&self, scope: &Scope, store: &Store) -> Result<Option<(&'static str, Arc<dyn Reranker>)>> {
+    pub async fn reranker(&self, scope: &Scope, store: &Store) -> Result<Option<(Arc<dyn Reranker>, RouteFacts)>> {
         for entry in self.0.entries.iter().filter(|entry| entry.offers(CapabilityKind::Reranker)) {
             match self.opened(scope, store, entry.id(), CapabilityKind::Reranker).await {
-                Ok((Capability::Reranker(reranker), _)) => return Ok(Some((entry.id(), reranker))),
+                Ok((Capability::Reranker(reranker), facts)) => return Ok(Some((reranker, facts))),
                 Ok(_) => return Err(not_that(entry.id())),
                 Err(error) if error.kind() == ErrorKind::Disabled => {}
                 Err(error) => return Err(error),
@@ -488,7 +483,7 @@ fn purpose_of(capability: CapabilityKind) -> Option<Purpose> {
         CapabilityKind::Corrector => Some(Purpose::Correction),
         CapabilityKind::Channel => Some(Purpose::Escalation),
         CapabilityKind::PageFetcher => Some(Purpose::KnowledgeIndexing),
-        CapabilityKind::Mailer => Some(Purpose::Rights),
+        CapabilityKind::Mailer | CapabilityKind::Mailbox => Some(Purpose::Rights),
         CapabilityKind::Embedder | CapabilityKind::VectorIndex => None,
     }
 }

@@ -60,7 +60,7 @@ pub use self::{
     member_holder::MemberHolder,
     objections::ObjectionReplay,
     purposes::Purpose,
-    requests::PrivacyDeadlines,
+    requests::{PrivacyDeadlines, PrivacyMailboxes},
     rights_holder::RightsHolder,
     second_reader::OtherRole,
     word_holder::WordHolder,

@@ -25,7 +25,7 @@ use consigne_foundation::{
     plugins::Registry,
     privacy::{
         DataHolder, IdentityHolder, MemberHolder, OtherRole, Privacy, RightsHolder, WordHolder,
-        retention::{self, Retention, Visitors},
+        retention::{self, AuditEntries, Retention, Visitors},
     },
     store::{Store, StoreSettings, connect},
 };
@@ -406,7 +406,9 @@ fn services(
     let mut classes = retention::foundation_classes();
     classes.extend(consigne_assistant::retention::classes());
     classes.push(Arc::new(Visitors));
+    classes.push(Arc::new(AuditEntries));
     let retention = Retention::new(store.clone(), classes, &config.data.time_zone)?;
+    let retention = retention.with_log_period(&config.data.audit_period)?;
     let inbound =
         InboundPost { store: store.clone(), registry: registry.clone(), meter: Arc::new(worker::Meter(metrics)) };
     let routes = ModelRoutes::new(registry.clone(), store.clone());

@@ -37,6 +37,7 @@ pub mod names;
 pub mod node;
 pub mod plugins;
 pub mod privacy;
+pub mod privacy_events;
 pub mod privacy_info;
 pub mod privacy_requests;
 pub mod purposes;
@@ -197,6 +198,7 @@ pub struct Subscription(
     inbox::InboxSubscription,
     corrections::CorrectionSubscription,
     leaving::LeavingSubscription,
+    privacy_events::PrivacyRequestSubscription,
 );
 
 /// The schema.

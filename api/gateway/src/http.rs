@@ -3,7 +3,7 @@
 //! In reading order: [`executor`] what the transports need of the schema's side, [`transport`] the one way every
 //! operation takes, [`answer`] what a client gets back, [`media`] content types; then the transports [`graphql`],
 //! [`sse`] and [`websocket`]; then [`channels`] what comes back
-//! from where staff answers, [`exports`] copies that were made for people, [`cors`], [`security_headers`], [`tls`], [`health`],
+//! from where staff answers, [`exports`] copies that were made for people, [`privacy_form`] requests without a script, [`cors`], [`security_headers`], [`tls`], [`health`],
 //! [`metrics`] and the [`playground`].
 //!
 //! Nothing is executed over GET. Nothing is parsed as JSON that does not say it is JSON. No cookie is read or set, so
@@ -20,6 +20,7 @@ pub mod keys;
 pub mod media;
 pub mod metrics;
 pub mod playground;
+pub mod privacy_form;
 pub mod security_headers;
 pub mod sse;
 #[cfg(test)]
@@ -70,6 +71,15 @@ impl Routes {
                 web::resource("/channels/{address}")
                     .app_data(web::PayloadConfig::new(channels::LARGEST))
                     .route(web::post().to(channels::post)),
+            )
+            .service(
+                web::scope("/privacy/{address}")
+                    .app_data(
+                        web::FormConfig::default().limit(privacy_form::LARGEST).error_handler(privacy_form::unreadable),
+                    )
+                    .route("", web::get().to(privacy_form::get))
+                    .route("", web::post().to(privacy_form::post))
+                    .route("/code", web::post().to(privacy_form::confirm)),
             )
             .route("/exports/{token}", web::get().to(exports::get))
             .route("/workspace-exports/{token}", web::get().to(exports::get_archive))

@@ -36,7 +36,7 @@ use consigne_foundation::{
     leaving::{ArchiveHandler, ArchiveSweep},
     privacy::{
         EraseHandler, ExportHandler, ExportSweep, FinalCertificates, LedgerReplay, ObjectionReplay, PrivacyDeadlines,
-        PrivacyMailHandler,
+        PrivacyMailHandler, PrivacyMailboxes,
         requests::deadlines::AlarmMeter,
         retention::{RetentionDuty, RetentionMeter},
     },
@@ -87,6 +87,7 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         Arc::new(ArchiveSweep(services.privacy.clone())),
         Arc::new(ObjectionReplay(services.privacy.clone())),
         Arc::new(PrivacyDeadlines(Arc::new(Meter(metrics.clone())))),
+        Arc::new(PrivacyMailboxes(services.registry.clone())),
         Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
         Arc::new(IndexSweep::new(knowledge.clone())),
         Arc::new(SourceSchedule(knowledge.clone())),

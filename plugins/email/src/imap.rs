@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_imap::{Client, Session, error::Error};
-use consigne_sdk::{Egress, Inbound, PluginError, PluginErrorKind, Polled, Result, egress::TlsTerms};
+use consigne_sdk::{Egress, Fetch, Inbound, Letter, PluginError, PluginErrorKind, Polled, Result, egress::TlsTerms};
 use futures::TryStreamExt;
 use tokio::time::timeout;
 use url::Url;
@@ -11,6 +11,7 @@ use url::Url;
 use crate::{
     ID,
     inbound::{self, Mail},
+    mailbox,
     mark::Marks,
     settings::{Settings, misconfigured},
     wire::Wire,
@@ -52,6 +53,40 @@ impl Imap {
             folder: settings.imap_folder.clone(),
             egress,
         }))
+    }
+
+    /// The mailbox that people write to about their data, if the settings name one.
+    pub(crate) fn of_privacy_mailbox(settings: &Settings, egress: Egress) -> Result<Option<Self>> {
+        let (Some(mailbox), Some(url)) = (&settings.privacy_mailbox, settings.imap_server()?) else { return Ok(None) };
+        let (name, password) = settings.privacy_credentials(mailbox)?;
+        Ok(Some(Self {
+            url,
+            terms: settings.tls(),
+            name: name.to_owned(),
+            password: password.to_owned().into(),
+            folder: mailbox.folder.clone(),
+            egress,
+        }))
+    }
+
+    /// What people wrote since `cursor`.
+    pub(crate) async fn letters(&self, cursor: Option<&str>, sender: &str) -> Result<Fetch> {
+        let fetch = async {
+            let mut session = self.open().await?;
+            let fetched = self.fetch_letters(&mut session, cursor, sender).await;
+            drop(session.logout().await);
+            fetched
+        };
+        timeout(WHOLE, fetch).await.map_err(|_| unavailable("the mail server takes too long"))?
+    }
+
+    async fn fetch_letters(&self, session: &mut Session<Wire>, cursor: Option<&str>, sender: &str) -> Result<Fetch> {
+        let fresh = self.fresh(session, cursor).await?;
+        let mut letters = Vec::new();
+        for uid in &fresh.uids {
+            letters.extend(letter(session, *uid, sender).await?);
+        }
+        Ok(Fetch { letters, cursor: Some(fresh.cursor()) })
     }
 
     /// What came since `cursor`.
@@ -96,30 +131,33 @@ impl Imap {
         sender: &str,
         marks: &Marks,
     ) -> Result<Polled> {
+        let fresh = self.fresh(session, cursor).await?;
+        let mut events = Vec::new();
+        for uid in &fresh.uids {
+            events.extend(self.mail(session, *uid, sender, marks).await?);
+        }
+        Ok(Polled { events, cursor: Some(fresh.cursor()) })
+    }
+
+    /// Which mails came since `cursor`, some of them.
+    async fn fresh(&self, session: &mut Session<Wire>, cursor: Option<&str>) -> Result<Fresh> {
         let folder = session.select(&self.folder).await.map_err(|error| failure(&error, "opening the folder"))?;
         let validity = folder.uid_validity.ok_or_else(|| outside("no UIDVALIDITY"))?;
         let next = folder.uid_next.ok_or_else(|| outside("no UIDNEXT"))?;
         let known = cursor.and_then(read_cursor).filter(|(of, _)| *of == validity).map(|(_, last)| last);
-        let mut last = known.unwrap_or_else(|| next.saturating_sub(1 + LOOK_BACK));
+        let last = known.unwrap_or_else(|| next.saturating_sub(1 + LOOK_BACK));
         if last.saturating_add(1) >= next {
-            return Ok(Polled { events: Vec::new(), cursor: Some(format!("{validity}:{}", last.min(next - 1))) });
+            return Ok(Fresh { validity, last: last.min(next - 1), uids: Vec::new() });
         }
         let found = session.uid_search(format!("UID {}:*", last + 1)).await;
-        let mut found: Vec<u32> = found.map_err(|error| failure(&error, "searching"))?.into_iter().collect();
+        let mut uids: Vec<u32> = found.map_err(|error| failure(&error, "searching"))?.into_iter().collect();
         // `*` is the newest mail even where it is older than what was asked for.
-        found.retain(|uid| *uid > last);
-        found.sort_unstable();
-        let is_all = found.len() <= MOST_MAILS;
-        found.truncate(MOST_MAILS);
-        let mut events = Vec::new();
-        for uid in found {
-            events.extend(self.mail(session, uid, sender, marks).await?);
-            last = uid;
-        }
-        if is_all {
-            last = last.max(next - 1);
-        }
-        Ok(Polled { events, cursor: Some(format!("{validity}:{last}")) })
+        uids.retain(|uid| *uid > last);
+        uids.sort_unstable();
+        let is_all = uids.len() <= MOST_MAILS;
+        uids.truncate(MOST_MAILS);
+        let last = uids.last().copied().unwrap_or(last);
+        Ok(Fresh { validity, last: if is_all { last.max(next - 1) } else { last }, uids })
     }
 
     /// Reads one mail, and marks it as seen where it is ours.
@@ -140,11 +178,48 @@ impl Imap {
             Mail::Nothing => None,
             Mail::Event(event) => Some(event),
         };
-        let stored = session.uid_store(uid.to_string(), "+FLAGS.SILENT (\\Seen)").await;
-        let stored = stored.map_err(|error| failure(&error, "marking"))?;
-        stored.try_collect::<Vec<_>>().await.map_err(|error| failure(&error, "marking"))?;
+        mark(session, uid).await?;
         Ok(event)
     }
+}
+
+/// Mails that came, and how far they go.
+struct Fresh {
+    validity: u32,
+    last: u32,
+    uids: Vec<u32>,
+}
+
+impl Fresh {
+    /// Where to go on behind them.
+    fn cursor(&self) -> String {
+        format!("{}:{}", self.validity, self.last)
+    }
+}
+
+/// Reads one letter, and marks it as seen where it is one.
+async fn letter(session: &mut Session<Wire>, uid: u32, sender: &str) -> Result<Option<Letter>> {
+    let about = one(session, uid, "RFC822.SIZE INTERNALDATE").await?;
+    let Some((size, received)) = about.and_then(|mail| Some((mail.size?, mail.internal_date()?))) else {
+        return Ok(None);
+    };
+    // Of one that is too large it is at least known that it came, and from whom.
+    let what = if size > LARGEST { "BODY.PEEK[HEADER]" } else { "BODY.PEEK[]" };
+    let Some(fetched) = one(session, uid, what).await? else { return Ok(None) };
+    let raw = fetched.body().or(fetched.header()).unwrap_or_default();
+    let letter = mailbox::read(raw, sender, received.timestamp_millis());
+    if letter.is_some() {
+        mark(session, uid).await?;
+    }
+    Ok(letter)
+}
+
+/// Marks a mail as seen.
+async fn mark(session: &mut Session<Wire>, uid: u32) -> Result<()> {
+    let stored = session.uid_store(uid.to_string(), "+FLAGS.SILENT (\\Seen)").await;
+    let stored = stored.map_err(|error| failure(&error, "marking"))?;
+    stored.try_collect::<Vec<_>>().await.map_err(|error| failure(&error, "marking"))?;
+    Ok(())
 }
 
 /// One mail's part; nothing where it was deleted meanwhile.

@@ -68,7 +68,7 @@ pub(crate) fn read(raw: &[u8], sender: &str, marks: &Marks) -> Mail {
 }
 
 /// Whether no person wrote it (RFC 3834, and what programs did before it).
-fn is_a_machines(head: &[(String, &str)]) -> bool {
+pub(crate) fn is_a_machines(head: &[(String, &str)]) -> bool {
     head.iter().any(|(name, value)| {
         let value = value.trim().to_ascii_lowercase();
         match name.as_str() {
@@ -83,7 +83,7 @@ fn is_a_machines(head: &[(String, &str)]) -> bool {
 }
 
 /// The same for the same mail, whichever way it came, and without anything of whom it came from.
-fn id_of(mail: &Message<'_>, raw: &[u8]) -> String {
+pub(crate) fn id_of(mail: &Message<'_>, raw: &[u8]) -> String {
     let digest = match mail.message_id() {
         Some(id) => Sha256::new_with_prefix(b"id:").chain_update(id),
         None => Sha256::new_with_prefix(b"raw:").chain_update(raw),
@@ -92,7 +92,7 @@ fn id_of(mail: &Message<'_>, raw: &[u8]) -> String {
 }
 
 /// The text that is shown, from the plain form where there is one.
-fn text_of(mail: &Message<'_>) -> String {
+pub(crate) fn text_of(mail: &Message<'_>) -> String {
     let mut whole = String::new();
     for part in mail.text_bodies() {
         let text = match &part.body {

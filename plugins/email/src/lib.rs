@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`settings`], `mark` (the token in addresses and message ids), `mail` (what is sent), `dkim` (who signs it), `wire` and `smtp`
 //! (how), `mailer` (mail to one person), then the way back: `imap`, `inbound` (what a mail is), `bounce`, `html` and `reply` (what of it is the answer),
-//! and `channel`.
+//! `channel`, and `mailbox` (what people write about their data).
 //!
 //! Invariants, as absences:
 //! - No mail carries an image, a script or a link other than the console's.
@@ -22,6 +22,7 @@ mod imap;
 mod inbound;
 pub mod instance;
 mod mail;
+mod mailbox;
 mod mailer;
 mod mark;
 pub mod reply;
@@ -55,8 +56,8 @@ impl Email {
         let manifest = Manifest {
             id: ID,
             name: "E-mail",
-            summary: "Writes to a mailbox of yours when a visitor needs a person, brings replies back, and sends codes and answers about people's rights.",
-            capabilities: vec![CapabilityKind::Channel, CapabilityKind::Mailer],
+            summary: "Writes to a mailbox of yours when a visitor needs a person, brings replies back, sends codes and answers about people's rights, and fetches what people write about their data.",
+            capabilities: vec![CapabilityKind::Channel, CapabilityKind::Mailer, CapabilityKind::Mailbox],
             hosts: vec![HostRule::FromSetting("smtpUrl"), HostRule::FromSetting("imapUrl")],
             settings_schema: Manifest::schema_of::<Settings>(),
         };
@@ -98,7 +99,10 @@ impl Plugin for Email {
         match capability {
             CapabilityKind::Channel => Ok(Capability::Channel(Arc::new(channel::EmailChannel::new(settings, egress)?))),
             CapabilityKind::Mailer => Ok(Capability::Mailer(Arc::new(mailer::EmailMailer::new(settings, egress)?))),
-            _ => Err(PluginError::new(PluginErrorKind::Misconfigured, format!("{ID} is a channel and a mailer alone"))),
+            CapabilityKind::Mailbox => {
+                Ok(Capability::Mailbox(Arc::new(mailbox::EmailMailbox::new(&settings, egress)?)))
+            }
+            _ => Err(PluginError::new(PluginErrorKind::Misconfigured, format!("{ID} writes and fetches mail alone"))),
         }
     }
 }

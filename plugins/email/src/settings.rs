@@ -102,6 +102,11 @@ pub struct Settings {
     #[schemars(length(min = 1, max = 200))]
     pub imap_folder: String,
 
+    /// The mailbox that people write to about their data, on the server of `imapUrl`: each mail that a person wrote becomes a
+    /// privacy request.
+    #[serde(default)]
+    pub privacy_mailbox: Option<PrivacyMailbox>,
+
     /// The language of the fixed words: `en`, `fr`, `de` or `es`. That of the chat where left out.
     #[serde(default)]
     #[schemars(regex(pattern = r"^[a-z]{2}$"))]
@@ -125,6 +130,26 @@ pub struct Settings {
     #[serde(default)]
     #[schemars(range(min = 1, max = 36500))]
     pub retention_days: Option<u32>,
+}
+
+/// Where people write to about their data.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrivacyMailbox {
+    /// The name to sign in with; that of replies where left out.
+    #[serde(default)]
+    #[schemars(length(max = 200))]
+    pub username: Option<String>,
+
+    /// The password that belongs to it; that of replies where left out.
+    #[serde(default)]
+    #[schemars(extend("format" = "password", "writeOnly" = true), length(max = 400))]
+    pub password: Option<String>,
+
+    /// The folder that they arrive in. All of it is taken for requests, so it is no folder of replies.
+    #[serde(default = "default_folder")]
+    #[schemars(length(min = 1, max = 200))]
+    pub folder: String,
 }
 
 /// What mails are signed with (DKIM), for the domain of `from`.
@@ -170,8 +195,20 @@ impl Settings {
         settings.marks()?;
         settings.inbound()?;
         settings.tls().check()?;
-        if settings.imap_folder.trim().is_empty() || settings.imap_folder.contains(['\r', '\n']) {
+        let is_folder = |name: &str| !name.trim().is_empty() && !name.contains(['\r', '\n']);
+        if !is_folder(&settings.imap_folder) {
             return Err(misconfigured("imapFolder is no name of a folder"));
+        }
+        if let Some(mailbox) = &settings.privacy_mailbox {
+            if !is_folder(&mailbox.folder) {
+                return Err(misconfigured("privacyMailbox.folder is no name of a folder"));
+            }
+            let (name, _) = settings.privacy_credentials(mailbox)?;
+            let is_of_replies = settings.imap()?.is_some() && mailbox.folder == settings.imap_folder;
+            if is_of_replies && settings.imap_credentials()?.0 == name {
+                return Err(misconfigured("privacyMailbox is where replies arrive"));
+            }
+            settings.imap_server()?.ok_or_else(|| misconfigured("privacyMailbox needs imapUrl"))?;
         }
         Ok(settings)
     }
@@ -194,7 +231,12 @@ impl Settings {
 
     /// The server that replies are fetched from.
     pub(crate) fn imap(&self) -> Result<Option<Url>> {
-        let Some(imap_url) = self.imap_url.as_deref().filter(|_| self.mode == Mode::TwoWay) else { return Ok(None) };
+        if self.mode == Mode::TwoWay { self.imap_server() } else { Ok(None) }
+    }
+
+    /// The server that mail is fetched from, replies or not.
+    pub(crate) fn imap_server(&self) -> Result<Option<Url>> {
+        let Some(imap_url) = self.imap_url.as_deref() else { return Ok(None) };
         let lower = imap_url.to_ascii_lowercase();
         if !lower.starts_with("imaps://") && !lower.starts_with("imap://") {
             return Err(misconfigured("imapUrl is neither imaps:// nor imap://"));
@@ -258,6 +300,17 @@ impl Settings {
         match (name.as_deref(), password.as_deref()) {
             (Some(name), Some(password)) => Ok((name, password)),
             _ => Err(misconfigured("imapUrl needs a name and a password")),
+        }
+    }
+}
+
+impl Settings {
+    /// Who signs in to fetch what people write about their data.
+    pub(crate) fn privacy_credentials<'a>(&'a self, mailbox: &'a PrivacyMailbox) -> Result<(&'a str, &'a str)> {
+        match (mailbox.username.as_deref(), mailbox.password.as_deref()) {
+            (Some(name), Some(password)) if !name.is_empty() => Ok((name, password)),
+            (None, None) => self.imap_credentials(),
+            _ => Err(misconfigured("privacyMailbox has a name without a password, or the other way round")),
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod corrector;
 pub mod egress;
 pub mod embedder;
 pub mod error;
+pub mod mailbox;
 pub mod mailer;
 pub mod manifest;
 pub mod model_server;
@@ -48,6 +49,7 @@ pub use corrector::{
 pub use egress::{Egress, EgressRequest, EgressResponse};
 pub use embedder::{EmbedKind, Embedder, EmbeddingModel, Fingerprint};
 pub use error::{PluginError, PluginErrorKind, Result};
+pub use mailbox::{Fetch, Letter, Mailbox};
 pub use mailer::{Mail, Mailer};
 pub use manifest::{CapabilityKind, HostRule, Manifest};
 pub use page_fetcher::{Fetched, Page, PageFetcher, PageRequest};

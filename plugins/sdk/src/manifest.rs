@@ -26,6 +26,8 @@ pub enum CapabilityKind {
     Corrector,
     /// Sends mail to one person.
     Mailer,
+    /// Fetches what people write about their data.
+    Mailbox,
 }
 
 /// A host that a plugin may reach. Anything else is refused by [`crate::Egress`].

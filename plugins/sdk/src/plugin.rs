@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
-    CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, Mailer, Manifest, PageFetcher, Processing,
-    Reranker, Result, VectorIndex,
+    CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, Mailbox, Mailer, Manifest, PageFetcher,
+    Processing, Reranker, Result, VectorIndex,
 };
 
 /// A product behind one capability, or a few under the same settings. Registered by name in the gateway's list; never discovered.
@@ -80,6 +80,8 @@ pub enum Capability {
     Corrector(Arc<dyn Corrector>),
     /// Sends mail to one person.
     Mailer(Arc<dyn Mailer>),
+    /// Fetches what people write about their data.
+    Mailbox(Arc<dyn Mailbox>),
 }
 
 #[cfg(test)]

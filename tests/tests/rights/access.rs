@@ -1,10 +1,13 @@
 //! Copies: everything for the person (GDPR art. 15), and what they provided for other programs (art. 20).
 
 use super::*;
+use std::sync::Arc;
+
 use consigne_tests::{
     app::days,
     canary::Canary,
     people::{Member, Visitor},
+    plugins::{Outside, WORD_HASH, WORD_OVERLAP, WordHash, WordOverlap},
     texts,
 };
 
@@ -204,5 +207,80 @@ async fn recipients_are_those_that_really_got_data() -> Result<()> {
     assert_eq!(recipient["operator"], "whoever listens to the recorder");
     let of_untold = json_of(&access(&app, &untold, None).await?, "manifest.json")?;
     assert_eq!(of_untold["recipients"], json!([]));
+    Ok(())
+}
+
+/// The question goes to whoever embeds it and to whoever takes a second look at what was found: they are named, before they get it.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_outside_searches_with_somebodys_words_is_a_recipient() -> Result<()> {
+    let app = TestApp::start_among(&[], &|all, defaults| {
+        all.push(Arc::new(Outside(Arc::new(WordHash::new(7)))));
+        all.push(Arc::new(Outside(Arc::new(WordOverlap::default()))));
+        defaults.embedder = WORD_HASH.to_owned();
+    })
+    .await?;
+    let acme = app.workspace("acme").await?;
+    acme.graphql("enable_plugin", json!({"input": {"pluginId": WORD_OVERLAP}})).await?.ok();
+    acme.add_text("Handbook", texts::HANDBOOK).await?;
+    acme.add_text("Elsewhere", texts::ELSEWHERE).await?;
+    app.run_jobs().await?;
+    let assistant = acme.assistant("Ada").await?;
+    let (asking, silent) = (acme.visitor(&assistant).await?, acme.visitor(&assistant).await?);
+    let chat = asking.start_chat().await?;
+    asking.ask(&chat, "How much is a standard inspection?").await?;
+    app.run_jobs().await?;
+    silent.start_chat().await?;
+    let named = async |by: &Client| -> Result<Vec<(String, String)>> {
+        let manifest = json_of(&access(&app, by, None).await?, "manifest.json")?;
+        let all = manifest["recipients"].as_array().cloned().unwrap_or_default();
+        let text = |got: &Value, field: &str| got[field].as_str().unwrap_or_default().to_owned();
+        Ok(all.iter().map(|got| (text(got, "plugin"), text(got, "purpose"))).collect())
+    };
+    let both = [WORD_HASH, WORD_OVERLAP].map(|plugin| (plugin.to_owned(), "ANSWERING".to_owned()));
+    assert_eq!(named(&asking).await?, both);
+    assert_eq!(named(&silent).await?, []);
+    // A member who searches is somebody, too.
+    acme.search("What does delivery cost?").await?;
+    assert_eq!(named(&acme).await?, both[..1], "a search takes no second look");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_says_who_answers_for_the_data() -> Result<()> {
+    let app = TestApp::start().await?;
+    let acme = app.workspace("acme").await?;
+    let input = json!({
+        "controllerName": "Acme & Daughters", "controllerAddress": "1 Alder Lane", "controllerEmail": "hello@acme.example",
+        "dpoName": "Dora", "dpoEmail": "dpo@acme.example", "authorityName": "CNIL",
+        "authorityUrl": "https://www.cnil.fr/plaintes", "noticeUrl": "https://acme.example/privacy",
+    });
+    acme.graphql("configure_privacy", json!({"input": input})).await?.ok();
+    let (visitor, _) = talkative(&app, &acme, "").await?;
+    let files = access(&app, &visitor, None).await?;
+    let manifest = json_of(&files, "manifest.json")?;
+    assert_eq!(manifest["controller"]["name"], "Acme & Daughters");
+    assert_eq!(manifest["controller"]["address"], "1 Alder Lane");
+    assert_eq!(manifest["dataProtectionOfficer"], json!({"name": "Dora", "email": "dpo@acme.example"}));
+    assert_eq!(manifest["authority"]["url"], "https://www.cnil.fr/plaintes");
+    assert!(manifest["complaint"].as_str().is_some_and(|text| text.contains("CNIL")), "{manifest}");
+    let page = &files["index.html"];
+    for shown in
+        ["Acme &amp; Daughters", "1 Alder Lane", "Dora", "dpo@acme.example", "CNIL", "https://acme.example/privacy"]
+    {
+        assert!(page.contains(shown), "{shown} is not on the page");
+    }
+    // What is said of a purpose here is what the records of processing say.
+    let records = acme.graphql("records_of_processing", json!({})).await?.ok();
+    let table = records.text("/recordsOfProcessing/csv");
+    for purpose in manifest["purposes"].as_array().context("purposes")? {
+        let text = |field: &str| purpose[field].as_str().unwrap_or_default();
+        let (basis, _) = text("legalBasis").split_once(':').context("an article, and what it means")?;
+        let recorded =
+            table.lines().find(|line| line.starts_with(&format!("\"{}\"", text("name")))).context("it is recorded")?;
+        assert!(
+            recorded.contains(basis) && recorded.contains(text("meaning").trim_end_matches('.')),
+            "{purpose}: {recorded}"
+        );
+    }
     Ok(())
 }

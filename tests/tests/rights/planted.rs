@@ -1,16 +1,21 @@
 //! Generated from the database's own catalogue and the column register: in every table about people something is planted
-//! through the public API; then a copy holds it, a restriction guards it, an erasure takes it. A table that is added and has
-//! no holder fails here, and so does one in which nothing is planted.
+//! through the public API; then a copy holds it, other words are put in its place, a restriction guards it, an erasure takes
+//! it, and the backup of before does not bring it back. A table that is added and has no holder fails here, and so does one in
+//! which nothing is planted, and a column whose words nobody can put right.
+
+mod plant;
 
 use std::collections::BTreeSet;
 
+use self::plant::Planted;
 use super::*;
-use consigne_gateway::sdk::PluginErrorKind;
+use crate::{
+    backups::{keep_elsewhere, opened},
+    crash::program::Installation,
+};
 use consigne_tests::{
-    canary::Canary,
-    people::Visitor,
-    recorder::{Answer, SECRET, inbound},
-    source, texts,
+    canary::{Place, files_below},
+    source,
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
@@ -27,134 +32,178 @@ const NOT_GUARDED: &[&str] = &[
     "subject_identifiers",
 ];
 
-/// Tables with stories of their own, which nothing is planted in here: a hold would keep the erasure from its end
-/// (`certificates`), and the others are in `consents`, `privacy_requests` and `access::keys`.
-const ELSEWHERE: &[&str] = &["consents", "holds", "objections", "privacy_requests", "visitor_identities"];
+/// Words that are not put right, and why. Of each the test sees that it is so.
+const STAYS_AS_IT_WAS: &[(&str, &str)] = &[
+    ("audit_details.details_sealed", "The log says what was done then; it would be none if it could be changed."),
+    ("citations.title_sealed", "It is the customer's document that is quoted, which is put right by itself."),
+    ("citations.quote_sealed", "It is the customer's document that is quoted, which is put right by itself."),
+    ("citations.location_sealed", "It is the customer's document that is quoted, which is put right by itself."),
+    ("consents.evidence_sealed", "It proves what was agreed to then (art. 7(1)); another word stands beside it."),
+    ("consents.withdrawal_evidence_sealed", "It proves what was withdrawn then; another word stands beside it."),
+    ("privacy_requests.contact_sealed", "It is what was asked, and where it was answered; it goes 30 days after that."),
+    ("privacy_requests.message_sealed", "It is what was asked; it goes 30 days after the answer."),
+    ("privacy_requests.evidence_sealed", "It proves how somebody was known; it goes 30 days after the answer."),
+    ("privacy_requests.words_sealed", "It is what was answered; it goes 30 days after that."),
+];
 
-/// Keeps the surrogate id of who was erased, as the proof of it; nothing of it is there before.
+/// Names the person by surrogate id as the proof of their erasure; nothing of it is there before.
 const PROOF: &str = "erasures";
 
-/// Words that are planted, by where.
-struct Planted {
-    visitor: Visitor,
-    words: BTreeMap<&'static str, Canary>,
-}
-
-async fn plant(app: &TestApp) -> Result<(consigne_tests::people::Member, Planted)> {
-    let acme = app.workspace("acme").await?;
-    let words = ["question", "said", "note", "email", "external"].map(|place| (place, Canary::new()));
-    let words = BTreeMap::from(words);
-    // A paper has pages, so a citation of it says where.
-    let paper = texts::pdf("A standard inspection costs 79 euros and takes two days.");
-    acme.upload("paper.pdf", "application/pdf", &paper).await?;
-    app.run_jobs().await?;
-    let assistant = acme.assistant("Ada").await?;
-    acme.call_people(&assistant, &["recorder", "second"], json!({})).await?;
-    // The second is down: what it is to be told waits in the outbox.
-    app.second.always(Answer::Fail(PluginErrorKind::Unavailable));
-    let identity =
-        json!({"externalId": words["external"].to_string(), "email": format!("{}@example.org", words["email"])});
-    let visitor = acme.visitor_known_as(&assistant, identity).await?;
-    let chat = visitor.start_chat().await?;
-    // Alone, so that the knowledge answers it, with citations.
-    visitor.ask(&chat, "How much is a standard inspection?").await?;
-    app.run_jobs().await?;
-    visitor.say(&chat, &format!("I am {}.", words["question"])).await?;
-    app.run_jobs().await?;
-    visitor.request_person(&chat).await?;
-    app.run_jobs().await?;
-    // Somebody answers through the channel, a colleague notes and reads.
-    let channels = acme.graphql("channels", json!({})).await?.ok();
-    let all = channels.get("/channels").as_array().cloned().unwrap_or_default();
-    let recorder = all.iter().find(|one| one["pluginId"] == "recorder").context("the recorder is a channel")?;
-    let thread = format!("thread of {}", app.recorder.handed()[0]["token"].as_str().unwrap_or_default());
-    let url = recorder["inboundUrl"].as_str().context("an address")?;
-    let event = inbound("e1", ("thread", &thread), "reply", "A colleague of the channel answers.");
-    let sent = app.public().request(Method::POST, url).header("x-recorder", SECRET).json(&json!({"events": [event]}));
-    assert_eq!(sent.send().await?.status(), 200);
-    visitor.say(&chat, &format!("I also say {}.", words["said"])).await?;
-    acme.graphql("add_note", json!({"input": {"chatId": chat, "text": format!("Noted: {}", words["note"])}}))
-        .await?
-        .ok();
-    acme.graphql("mark_chat_read", json!({"input": {"chatId": chat}})).await?.ok();
-    app.run_jobs().await?;
-    // A right was served before, and a restriction lifted.
-    copy_of(app, &visitor, "request_portability", None).await?;
-    let input = json!({"subjectId": visitor.subject, "ground": "UNLAWFUL"});
-    visitor.graphql("restrict_processing", json!({"input": input})).await?.ok();
-    visitor.graphql("lift_restriction", json!({"input": {"subjectId": visitor.subject}})).await?.ok();
-    Ok((acme, Planted { visitor, words }))
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_planted_anywhere_is_copied_guarded_and_erased() -> Result<()> {
-    let app = TestApp::start().await?;
-    let (acme, planted) = plant(&app).await?;
-    let subject = uuid_of(&planted.visitor.subject).context("an id")?;
+async fn what_is_planted_anywhere_is_copied_put_right_guarded_and_erased_for_good() -> Result<()> {
+    let app = TestApp::start_now(&[]).await?;
+    let planted = Planted::in_(&app).await?;
+    let people = planted.people().map(|id| uuid_of(id).expect("an id"));
     let db = app.database.connections().await?.into_iter().next().context("a database")?;
-    let tables = tables_about_people(&db).await?;
+    let (tables, register) = (tables_about_people(&db).await?, register());
 
     // Every table has a holder.
-    let files = access(&app, &planted.visitor, None).await?;
-    let manifest = json_of(&files, "manifest.json")?;
-    let mut holders: BTreeMap<String, String> = BTreeMap::new();
-    for holder in manifest["holders"].as_array().context("holders")? {
-        for table in holder["tables"].as_array().into_iter().flatten() {
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            holders.entry(text(&table["table"])).or_insert_with(|| text(&holder["name"]));
-        }
-    }
+    let copies = planted.copies(&app).await?;
+    let holders = holders_of(&json_of(&copies[0], "manifest.json")?);
     let without: Vec<&String> = tables.iter().filter(|table| !holders.contains_key(*table)).collect();
     assert!(without.is_empty(), "no holder answers for {without:?}");
 
     // What is planted is in the copy: every row, and of every sealed column a value that was opened.
-    let register = register();
-    for table in tables.iter().filter(|table| *table != PROOF && !ELSEWHERE.contains(&table.as_str())) {
-        let held = count(&db, table, "*", &subject).await?;
-        assert!(held > 0, "nothing is planted in {table}: plant it through the public API");
-        let copied = rows(&files, &holders[table], table)?;
-        // That the copy was made and fetched is on record since.
-        let since = if table == "audit_details" { 3 } else { 0 };
-        assert_eq!(copied.len() as i64 + since, held, "{table} is not copied whole");
-        for (column, line) in &register[table] {
-            let is_theirs = line["subject"] != "MEMBER" && line["category"] != "SECRET";
-            if line["sealed"].is_null() || !is_theirs {
-                continue;
-            }
-            assert!(count(&db, table, column, &subject).await? > 0, "nothing is planted in {table}.{column}");
-            let name = column.trim_end_matches("_sealed");
-            assert!(copied.iter().any(|row| !row[name].is_null()), "{table}.{column} is not opened in the copy");
+    for table in tables.iter().filter(|table| *table != PROOF) {
+        let mut held = 0;
+        for (person, copy) in people.iter().zip(&copies) {
+            let here = count(&db, table, "*", person).await?;
+            // That the copy was made and fetched is on record since.
+            let since = if table == "audit_details" { 3 } else { 0 };
+            assert_eq!(rows(copy, &holders[table], table)?.len() as i64 + since, here, "{table} is not copied whole");
+            held += here - since;
         }
+        assert!(held > 0, "nothing is planted in {table}: plant it through the public API");
     }
-    let whole: String = files.values().cloned().collect();
-    for (place, word) in &planted.words {
-        assert!(whole.contains(&word.to_string()), "{place} is not in the copy");
+    let sealed = sealed_columns(&tables, &register);
+    let said = |copies: &[BTreeMap<String, String>; 2], (table, column): &(String, String)| -> Result<Vec<String>> {
+        let mut all = Vec::new();
+        for row in copies.iter().map(|copy| rows(copy, &holders[table], table)).collect::<Result<Vec<_>>>()?.concat() {
+            match &row[column.trim_end_matches("_sealed")] {
+                Value::Null => {}
+                Value::String(text) => all.push(text.clone()),
+                other => all.push(other.to_string()),
+            }
+        }
+        Ok(all)
+    };
+    let mut before = BTreeMap::new();
+    for column in &sealed {
+        let values = said(&copies, column)?;
+        assert!(!values.is_empty(), "nothing is planted in {column:?}, or it is not opened");
+        before.insert(column.clone(), values);
+    }
+    let whole: String = copies.iter().flat_map(BTreeMap::values).map(|text| text.to_lowercase()).collect();
+    for word in planted.words.all() {
+        assert!(whole.contains(&word.to_string().to_lowercase()), "{word} is in no copy");
+    }
+
+    // Other words are put in its place, or somebody says why not.
+    let new = planted.rectify(&app).await?;
+    let copies = planted.copies(&app).await?;
+    for column in &sealed {
+        let (was, is, name) = (&before[column], said(&copies, column)?, format!("{}.{}", column.0, column.1));
+        if STAYS_AS_IT_WAS.iter().any(|(stays, _)| *stays == name) {
+            assert!(was.iter().all(|value| is.contains(value)), "{name} was changed: say no longer that it stays");
+            continue;
+        }
+        let (was, is) = (was.concat(), is.concat());
+        assert!(planted.words.are_in(&was), "no word of ours is in {name}: plant one");
+        assert!(!planted.words.are_in(&is), "{name} still says what was wrong: {is}");
+        assert!(new.are_in(&is), "{name} does not say what is right: {is}");
+    }
+    for (stays, _) in STAYS_AS_IT_WAS {
+        let is_known = sealed.iter().any(|(table, column)| *stays == format!("{table}.{column}"));
+        assert!(is_known, "{stays} is no column that a person's words are in");
     }
 
     // Restricted, nothing is written about them.
     let input = json!({"subjectId": planted.visitor.subject, "ground": "UNLAWFUL"});
     planted.visitor.graphql("restrict_processing", json!({"input": input})).await?.ok();
-    let guarded = |table: &&String| ![NOT_GUARDED, ELSEWHERE].concat().contains(&table.as_str());
-    for table in tables.iter().filter(guarded) {
-        let update = format!("UPDATE {table} SET subject_id = subject_id WHERE {}", is_subject(&db, &subject));
+    for table in tables.iter().filter(|table| !NOT_GUARDED.contains(&table.as_str())) {
+        let update = format!("UPDATE {table} SET subject_id = subject_id WHERE {}", is_subject(&db, &people[0]));
         let why = db.execute_unprepared(&update).await.err().map(|error| error.to_string()).unwrap_or_default();
         assert!(why.contains("restricted"), "{table} can be written about somebody whose data is restricted: {why}");
     }
     let again = access(&app, &planted.visitor, None).await?;
-    assert_eq!(rows(&again, "chats", "messages")?.len(), rows(&files, "chats", "messages")?.len());
+    assert_eq!(rows(&again, "chats", "messages")?.len(), rows(&copies[0], "chats", "messages")?.len());
 
     // Erased, nothing is left, anywhere.
-    let erasure = acme.erase(&planted.visitor.subject).await?;
-    app.run_jobs().await?;
-    let erasure = acme.erasure(&erasure).await?;
-    assert_eq!(erasure["state"], "COMPLETED", "{erasure}");
-    for table in tables.iter().filter(|table| *table != PROOF) {
-        assert_eq!(count(&db, table, "*", &subject).await?, 0, "{table} is not erased");
+    app.program_says(&["backup"]).await?;
+    for person in planted.people() {
+        let erasure = planted.acme.erase(person).await?;
+        app.run_jobs().await?;
+        let erasure = planted.acme.erasure(&erasure).await?;
+        assert_eq!(erasure["state"], "COMPLETED", "{erasure}");
     }
-    for word in planted.words.values() {
+    let goes = |table: &&String| register[*table]["subject_id"]["on_erasure"] != "KEEP";
+    for table in tables.iter().filter(goes) {
+        for person in &people {
+            assert_eq!(count(&db, table, "*", person).await?, 0, "{table} is not erased");
+        }
+    }
+    let words = || planted.words.all().chain(new.all());
+    for word in words() {
         app.assert_absent(word).await?;
     }
+
+    // The backup of before brings nobody back.
+    let folder = tempfile::tempdir()?;
+    keep_elsewhere(&app, folder.path())?;
+    drop((db, app));
+    let (kept, identity) = (folder.path().join("kept"), folder.path().join("backup-identity.txt"));
+    let (from, with) = (kept.to_string_lossy().into_owned(), identity.to_string_lossy().into_owned());
+    let installation = Installation::new(folder.path()).await?;
+    let told = installation.says(&["restore", "--from", &from, "--identity", &with]).await?;
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("erasures done again 2"), "{told}");
+    let data = std::fs::read_dir(kept.join("backups"))?.next().context("there is a backup")??.path().join("data.age");
+    let mut places = installation.database.places().await?;
+    places.extend(files_below(folder.path()));
+    places.push(Place { name: "the opened backup".to_owned(), bytes: opened(&data, &identity)? });
+    for word in words() {
+        assert_eq!(word.found_in(&places), Vec::<String>::new());
+    }
+    let db = installation.database.connections().await?.into_iter().next().context("a database")?;
+    for table in tables.iter().filter(goes) {
+        for person in &people {
+            assert_eq!(count(&db, table, "*", person).await?, 0, "{table} came back");
+        }
+    }
     Ok(())
+}
+
+/// Which part of the product answers for a table.
+fn holders_of(manifest: &Value) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut holders = BTreeMap::new();
+    for holder in manifest["holders"].as_array().into_iter().flatten() {
+        for table in holder["tables"].as_array().into_iter().flatten() {
+            holders.entry(text(&table["table"])).or_insert_with(|| text(&holder["name"]));
+        }
+    }
+    holders
+}
+
+/// The columns in which a person's own words are, by the register.
+fn sealed_columns(
+    tables: &BTreeSet<String>,
+    register: &BTreeMap<String, BTreeMap<String, Value>>,
+) -> Vec<(String, String)> {
+    let is_theirs =
+        |line: &Value| !line["sealed"].is_null() && line["subject"] != "MEMBER" && line["category"] != "SECRET";
+    let of_table = |table: &String| {
+        let columns = register[table].iter().filter(|(_, line)| is_theirs(line));
+        columns.map(|(column, _)| (table.clone(), column.clone())).collect::<Vec<_>>()
+    };
+    tables.iter().flat_map(of_table).collect()
+}
+
+/// An id of a person as the API shows it.
+fn public_id(id: uuid::Uuid) -> String {
+    let number = id.as_u128();
+    let digit = |place: u32| char::from(b"0123456789abcdefghjkmnpqrstvwxyz"[(number >> (5 * place) & 31) as usize]);
+    format!("sub_{}", (0..26).rev().map(digit).collect::<String>())
 }
 
 /// The tables with a `subject_id`, as the database knows them.

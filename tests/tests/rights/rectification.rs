@@ -2,7 +2,7 @@
 
 use super::*;
 use consigne_gateway::sdk::PluginErrorKind;
-use consigne_tests::{canary::Canary, recorder::Answer};
+use consigne_tests::{canary::Canary, recorder::Answer, texts};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn visitors_put_their_words_right_and_who_listens_hears_of_it() -> Result<()> {
@@ -106,5 +106,66 @@ async fn what_staff_noted_is_put_right_by_who_serves_rights() -> Result<()> {
     assert_eq!(agent.graphql("rectify_note", input.clone()).await?.error(), Some("FORBIDDEN"));
     acme.graphql("rectify_note", input).await?.ok();
     assert_eq!(acme.escalation().await?["notes"][0]["text"], "Owes us nothing.");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_assistant_said_of_somebody_is_put_right_wherever_it_was_said() -> Result<()> {
+    let app = TestApp::start().await?;
+    let acme = app.workspace("acme").await?;
+    acme.add_text("Handbook", texts::HANDBOOK).await?;
+    let assistant = acme.assistant("Ada").await?;
+    acme.call_people(&assistant, &["recorder", "second"], json!({})).await?;
+    app.second.always(Answer::Fail(PluginErrorKind::Refused));
+    app.run_jobs().await?;
+    let visitor = acme.visitor(&assistant).await?;
+    let chat = visitor.start_chat().await?;
+    let answer = visitor.ask(&chat, "How much is a standard inspection?").await?;
+    app.run_jobs().await?;
+    visitor.request_person(&chat).await?;
+    app.run_jobs().await?;
+    let before = visitor.answer(&answer).await?;
+    assert!(before["text"].to_string().contains("79 euros") && before["rectifiedAt"].is_null(), "{before}");
+
+    let right = "For you an inspection is free.";
+    let input = json!({"input": {"answerId": answer, "text": right}});
+    let agent = acme.agent(&app.public(), "agent@acme.example").await?;
+    for nobody in [&*visitor, &*agent] {
+        assert_eq!(nobody.graphql("rectify_answer", input.clone()).await?.error(), Some("FORBIDDEN"));
+    }
+    let other = app.workspace("other").await?;
+    assert_eq!(other.graphql("rectify_answer", input.clone()).await?.user_error(), Some("NOT_FOUND"));
+    let mut listener = visitor.chat_events(&chat, None).await?;
+    let done = acme.graphql("rectify_answer", input).await?.ok();
+    assert_eq!(done.text("/rectifyAnswer/answer/text"), right);
+    let heard = listener.until(|event| event["data"]["chatEvents"]["__typename"] == "AnswerRectified").await?;
+    assert_eq!(heard[heard.len() - 1]["data"]["chatEvents"]["answer"]["text"], right);
+    drop(listener);
+
+    // Whoever comes later hears the right words alone.
+    let mut listener = visitor.chat_events(&chat, None).await?;
+    let replayed = listener.until(|event| event["data"]["chatEvents"]["__typename"] == "AnswerRectified").await?;
+    let deltas = replayed.iter().filter_map(|event| event["data"]["chatEvents"]["text"].as_str());
+    assert_eq!(deltas.collect::<String>(), right);
+    drop(listener);
+    app.run_jobs().await?;
+    let told = app.recorder.told();
+    assert!(told.contains(&format!("RECTIFIED ASSISTANT {right}")), "{told:?}");
+    app.second.always(Answer::Ok);
+    let dead = acme.deliveries("DEAD").await?;
+    let opened = dead.iter().find(|one| one["kind"] == "OPENED").context("a dead opening")?;
+    acme.graphql("replay_delivery", json!({"input": {"deliveryId": opened["id"]}})).await?.ok();
+    app.run_jobs().await?;
+    let replayed = app.second.handed().last().context("a replay")?.to_string();
+    assert!(replayed.contains(right) && !replayed.contains("79 euros"), "{replayed}");
+    let after = visitor.answer(&answer).await?;
+    assert!(!after["rectifiedAt"].is_null() && after["citations"] == before["citations"], "{after}");
+    assert!(acme.audited_actions().await?.contains(&"answer.rectified".to_owned()));
+
+    // One that has no text yet cannot be wrong.
+    let silent = visitor.start_chat().await?;
+    let waiting = visitor.ask(&silent, "And the delivery?").await?;
+    let input = json!({"input": {"answerId": waiting, "text": right}});
+    assert_eq!(acme.graphql("rectify_answer", input).await?.user_error(), Some("CONFLICT"));
     Ok(())
 }

@@ -166,8 +166,8 @@ impl AnswerHandler {
             Err(error) => return Err(error),
         };
         let language = language_of(&run.assistant, &run.question);
-        let about = Some(run.row.subject_id);
-        let asked = Asked { question: &run.question, history: &run.history, language, about };
+        let whose = Some(run.row.subject_id);
+        let asked = Asked { question: &run.question, whose, history: &run.history, language };
         let Prepared { model, request, excerpts } = self.prepare(scope, &run.assistant, asked).await?;
         let threshold = request.answer_threshold;
         let mut writer = Writer::new(self.store(), scope, &run);
@@ -243,16 +243,16 @@ impl AnswerHandler {
     /// The model, what it is asked, and the passages that it may cite. A question that stands alone is looked up while the
     /// ways to the model are looked for.
     pub(super) async fn prepare(&self, scope: &Scope, assistant: &Assistant, asked: Asked<'_>) -> Result<Prepared> {
-        let Asked { question, history, language, about } = asked;
+        let Asked { question, whose, history, language } = asked;
         let models = assistant.chat_models();
-        let ways = self.routes.chat(scope, &models, about);
+        let ways = self.routes.chat(scope, &models, whose);
         let (model, alone, (excerpts, embedder)) = if follow_up::stands_alone(question, language, history) {
-            let (model, found) = try_join!(ways, self.excerpts(scope, assistant, question, language))?;
+            let (model, found) = try_join!(ways, self.excerpts(scope, assistant, (question, whose), language))?;
             (model, question.to_owned(), found)
         } else {
             let model = ways.await?;
             let alone = follow_up::rewritten(&model, question, language, history).await;
-            let found = self.excerpts(scope, assistant, &alone, language).await?;
+            let found = self.excerpts(scope, assistant, (&alone, whose), language).await?;
             (model, alone, found)
         };
         let threshold = assistant.answer_threshold.map_or(embedder.model().answer_threshold, |t| t as f32);
@@ -274,16 +274,16 @@ impl AnswerHandler {
         &self,
         scope: &Scope,
         assistant: &Assistant,
-        question: &str,
+        (question, whose): (&str, Option<SubjectId>),
         language: Option<&str>,
     ) -> Result<(Vec<Excerpt>, Arc<dyn Embedder>)> {
         let most = usize::try_from(assistant.passages).unwrap_or(1);
         // Twins and neighbours among them make room for others.
         let look = Look::of(scope, &self.knowledge).await;
         let limit = (2 * most).max(look.wants(&self.knowledge));
-        let query = Query { question, language, limit, ..Query::default() };
+        let query = Query { question, whose, language, limit, ..Query::default() };
         let Findings { mut passages, embedder } = search::find(scope, &self.knowledge, query).await?;
-        if let Some(reranked) = look.at(&self.knowledge, question, &mut passages).await {
+        if let Some(reranked) = look.at(scope, &self.knowledge, (question, whose), &mut passages).await {
             self.meter.reranked(reranked.name());
         }
         passages.truncate(2 * most);
@@ -410,12 +410,12 @@ impl AnswerRun {
     }
 }
 
-/// A question, what it was asked after, and by whom.
+/// A question, whose it is where that is known, and what it was asked after.
 pub(super) struct Asked<'a> {
     pub(super) question: &'a str,
+    pub(super) whose: Option<SubjectId>,
     pub(super) history: &'a [Turn],
     pub(super) language: Option<&'static str>,
-    pub(super) about: Option<SubjectId>,
 }
 
 /// What an answer is made with.

@@ -140,6 +140,7 @@ async fn open_answer(
         rating: Set(None),
         created_at: Set(tx.store().now()),
         completed_at: Set(None),
+        rectified_at: Set(None),
     };
     answer_table::Entity::insert(row).exec_without_returning(tx.db()).await?;
     jobs::enqueue(tx, NewJob::new(answer::JOB, opened.0).priority(0)).await?;

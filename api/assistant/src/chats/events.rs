@@ -11,6 +11,7 @@ use consigne_foundation::{
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -40,6 +41,8 @@ pub enum Happening {
     AnswerDelta(AnswerId, String),
     /// An answer is complete.
     AnswerCompleted(AnswerId),
+    /// An answer was put right: what it said before is void.
+    AnswerRectified(AnswerId),
     /// An answer was given up.
     AnswerFailed(AnswerId),
     /// The chat waits for a person.
@@ -60,6 +63,7 @@ impl Happening {
             Self::AnswerStarted(_) => "ANSWER_STARTED",
             Self::AnswerDelta(..) => DELTA,
             Self::AnswerCompleted(_) => "ANSWER_COMPLETED",
+            Self::AnswerRectified(_) => "ANSWER_RECTIFIED",
             Self::AnswerFailed(_) => "ANSWER_FAILED",
             Self::HandedOver(_) => "HANDED_OVER",
             Self::Taken(_) => "TAKEN",
@@ -71,9 +75,11 @@ impl Happening {
     fn target(&self) -> Uuid {
         match self {
             Self::MessagePosted(id) | Self::MessageRectified(id) => id.0,
-            Self::AnswerStarted(id) | Self::AnswerDelta(id, _) | Self::AnswerCompleted(id) | Self::AnswerFailed(id) => {
-                id.0
-            }
+            Self::AnswerStarted(id)
+            | Self::AnswerDelta(id, _)
+            | Self::AnswerCompleted(id)
+            | Self::AnswerRectified(id)
+            | Self::AnswerFailed(id) => id.0,
             Self::HandedOver(id) | Self::Taken(id) | Self::HandedBack(id) | Self::Resolved(id) => id.0,
         }
     }
@@ -117,6 +123,32 @@ pub(crate) async fn append(
     Ok(seq)
 }
 
+/// Puts other words in the place of an answer's in what is replayed: the newest delta says them, the others nothing.
+pub(crate) async fn rewrite(tx: &WorkspaceTx, key: &Key, chat: ChatId, answer: AnswerId, text: &str) -> Result<()> {
+    let deltas: Vec<i64> = table::Entity::find()
+        .filter(table::Column::WorkspaceId.eq(tx.workspace()))
+        .filter(table::Column::ChatId.eq(chat))
+        .filter(table::Column::Kind.eq(DELTA))
+        .filter(table::Column::TargetId.eq(answer.0))
+        .order_by_desc(table::Column::Seq)
+        .select_only()
+        .column(table::Column::Seq)
+        .into_tuple()
+        .all(tx.db())
+        .await?;
+    for (number, seq) in deltas.into_iter().enumerate() {
+        let said = if number == 0 { text } else { "" };
+        table::Entity::update_many()
+            .col_expr(table::Column::PayloadSealed, Expr::value(key.seal_text(&place(tx, chat, seq), said)))
+            .filter(table::Column::WorkspaceId.eq(tx.workspace()))
+            .filter(table::Column::ChatId.eq(chat))
+            .filter(table::Column::Seq.eq(seq))
+            .exec(tx.db())
+            .await?;
+    }
+    Ok(())
+}
+
 /// Events behind `after`, in order, at most `limit`.
 pub(crate) async fn read(tx: &WorkspaceTx, key: &Key, chat: ChatId, after: i64, limit: u64) -> Result<Vec<ChatEvent>> {
     let rows = table::Entity::find()
@@ -141,6 +173,7 @@ fn open(tx: &WorkspaceTx, key: &Key, row: table::Model) -> Result<ChatEvent> {
             Happening::AnswerDelta(AnswerId(target), key.open_text(&place(tx, row.chat_id, row.seq), &sealed)?)
         }
         "ANSWER_COMPLETED" => Happening::AnswerCompleted(AnswerId(target)),
+        "ANSWER_RECTIFIED" => Happening::AnswerRectified(AnswerId(target)),
         "ANSWER_FAILED" => Happening::AnswerFailed(AnswerId(target)),
         "HANDED_OVER" => Happening::HandedOver(EscalationId(target)),
         "TAKEN" => Happening::Taken(EscalationId(target)),

@@ -36,7 +36,7 @@ pub async fn rehearse(
     let turn = |earlier: &Earlier| Turn { question: earlier.question.clone(), answer: Some(earlier.answer.clone()) };
     let history: Vec<Turn> = history[latest..].iter().map(turn).collect();
     let language = answer::language_of(assistant, question);
-    let asked = Asked { question, history: &history, language, about: None };
+    let asked = Asked { question, whose: None, history: &history, language };
     let Prepared { model, request, excerpts } = answers.prepare(scope, assistant, asked).await?;
     if excerpts.is_empty() {
         return Ok(None);

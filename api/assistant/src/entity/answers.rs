@@ -31,6 +31,7 @@ pub struct Model {
     pub rating: Option<String>,
     pub created_at: Timestamp,
     pub completed_at: Option<Timestamp>,
+    pub rectified_at: Option<Timestamp>,
 }
 
 /// Joined by hand.

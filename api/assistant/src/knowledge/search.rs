@@ -10,10 +10,11 @@
 //! their words, and compared with the question by the model that can be had.
 //!
 //! Reading order: [`search`], [`mod@sync`] (the index, in step with the database), [`rerank`] (a second look at the best),
-//! [`excerpts`] (passages that go together).
+//! [`excerpts`] (passages that go together), `recipients` (who outside gets a question).
 
 pub mod excerpts;
 pub(crate) mod points;
+mod recipients;
 pub mod rerank;
 pub(crate) mod sync;
 
@@ -24,7 +25,7 @@ use std::{
 
 use consigne_foundation::{
     Error, Permission, Result, Scope, Timestamp,
-    id::{DocumentId, PassageId},
+    id::{DocumentId, PassageId, SubjectId},
     privacy::{Purpose, admission},
     vault::{Key, TermNumbers},
     workspaces,
@@ -107,6 +108,8 @@ pub struct KnowledgeFilter {
 pub struct Query<'a> {
     /// The question.
     pub question: &'a str,
+    /// Whose it is, where whoever acts is somebody else.
+    pub whose: Option<SubjectId>,
     /// Its language, ISO 639-1, where it is known.
     pub language: Option<&'a str>,
     /// Which passages may be found.
@@ -240,6 +243,8 @@ impl<'a> Asked<'a> {
         numbers: &TermNumbers,
         in_use: &InUse,
     ) -> Result<Self> {
+        let parties = [&in_use.facts, &knowledge.registry.vector_index_facts()?];
+        recipients::record(scope, &knowledge.store, query.whose, &parties).await?;
         let finds_by_words = query.ranking == Ranking::Words || !in_use.is_whole();
         let vector = async {
             let made = in_use.embedder.embed(EmbedKind::Question, vec![query.question.to_owned()]).await?.pop();

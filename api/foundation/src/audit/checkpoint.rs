@@ -5,6 +5,7 @@
 //! key of their own there still cannot make a checkpoint that this instance takes for its own. An auditor outside needs
 //! only the public key of before.
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::OnConflict};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -99,7 +100,7 @@ pub async fn verify_against(store: &Store, workspace: WorkspaceId, jws: &str) ->
 }
 
 /// The checkpoints of a chain, oldest first.
-pub(super) async fn stored(tx: &WorkspaceTx) -> Result<Vec<audit_checkpoints::Model>> {
+pub(crate) async fn stored(tx: &WorkspaceTx) -> Result<Vec<audit_checkpoints::Model>> {
     let rows = audit_checkpoints::Entity::find()
         .filter(audit_checkpoints::Column::WorkspaceId.eq(tx.workspace()))
         .order_by_asc(audit_checkpoints::Column::Seq)
@@ -111,6 +112,16 @@ pub(super) async fn stored(tx: &WorkspaceTx) -> Result<Vec<audit_checkpoints::Mo
 /// What a stored checkpoint says, if it is ours, about this chain, and about the row it stands in.
 pub(super) fn read_row(key: &Key, row: &audit_checkpoints::Model, jwks: &Value) -> Option<Claims> {
     read(key, row.workspace_id, &row.jws, jwks).filter(|claims| claims.seq == row.seq && claims.at == row.at)
+}
+
+/// As [`read_row`], by what only this installation can have written, without the signing keys.
+pub(super) fn read_own(key: &Key, row: &audit_checkpoints::Model) -> Option<Claims> {
+    let payload = row.jws.split('.').nth(1)?;
+    let claims: Claims = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    let said = hex::decode(&claims.mac).ok()?;
+    let is_ours = bool::from(mac(key, &claims).as_slice().ct_eq(&said));
+    let is_here = claims.workspace == row.workspace_id && claims.seq == row.seq && claims.at == row.at;
+    (is_ours && is_here).then_some(claims)
 }
 
 fn read(key: &Key, workspace: WorkspaceId, jws: &str, jwks: &Value) -> Option<Claims> {

@@ -9,7 +9,7 @@ use std::{
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
 
 use super::{
-    chain,
+    anchor, chain,
     checkpoint::{self, Claims},
     details::{self, Bound, Keys},
     details_between,
@@ -34,9 +34,9 @@ const DETAILS_KEPT: Duration = Duration::from_secs(90 * 24 * 3_600);
 /// What a chain is found to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// All of it is there and unchanged.
+    /// All of it is there and unchanged, but for entries that went when they were kept long enough.
     Intact {
-        /// How many entries.
+        /// How many entries were ever written.
         entries: i64,
     },
     /// From here on it cannot be trusted.
@@ -74,6 +74,8 @@ pub enum Break {
     BadCheckpoint,
     /// The chain was rewritten: a good checkpoint names another hash.
     Rewritten,
+    /// It was cut, and not by this installation.
+    BadAnchor,
 }
 
 impl fmt::Display for Break {
@@ -87,6 +89,7 @@ impl fmt::Display for Break {
             Self::MissingDetails => "its details are missing",
             Self::BadCheckpoint => "its checkpoint is not ours",
             Self::Rewritten => "a checkpoint says otherwise",
+            Self::BadAnchor => "what stood before it was not let go by this installation",
         })
     }
 }
@@ -110,13 +113,23 @@ pub(super) async fn verify_with(store: &Store, workspace: WorkspaceId, known: Op
             return Ok(broken(seq, Break::Rewritten));
         }
     }
-    walk(store, workspace, &position, Trusted::start(), &promised).await
+    let start = match &position.anchor {
+        None => Trusted::start(),
+        Some(Err(seq)) => return Ok(broken(*seq, Break::BadAnchor)),
+        // A chain is cut at a checkpoint, which stays.
+        Some(Ok(anchor)) if promised.get(&anchor.seq) != Some(&hex::encode(&anchor.hash)) => {
+            return Ok(broken(anchor.seq, Break::BadAnchor));
+        }
+        Some(Ok(anchor)) => Trusted { seq: anchor.seq, hash: anchor.hash.clone() },
+    };
+    walk(store, workspace, &position, start, &promised).await
 }
 
 /// From a checkpoint on, or from the start.
 pub(super) async fn verify_from(store: &Store, workspace: WorkspaceId, trusted: Option<Trusted>) -> Result<Verdict> {
     let position = Position::read(store, workspace).await?;
-    walk(store, workspace, &position, trusted.unwrap_or_else(Trusted::start), &BTreeMap::new()).await
+    let start = trusted.unwrap_or_else(Trusted::start);
+    walk(store, workspace, &position, start, &BTreeMap::new()).await
 }
 
 /// The newest entry by the high-water mark, and the newest checkpoint.
@@ -155,6 +168,8 @@ struct Position {
     head: Option<audit_heads::Model>,
     /// By entry; none where a checkpoint is not ours.
     checkpoints: Vec<(i64, Option<Claims>)>,
+    /// Where the chain begins, if it was cut; the number alone where that is not ours.
+    anchor: Option<std::result::Result<Trusted, i64>>,
 }
 
 impl Position {
@@ -165,6 +180,8 @@ impl Position {
         // First the checkpoints, then the head and the newest entry in one statement: whatever is written meanwhile only
         // moves the latter two, together.
         let rows = checkpoint::stored(&tx).await?;
+        let anchor = anchor::stored(&tx, workspace).await?;
+        let anchor = anchor.map(|row| anchor::read(&key, &row).ok_or(row.seq));
         let sql = "SELECT (SELECT MAX(seq) FROM audit_entries WHERE workspace_id = $1) AS last, \
                    h.seq, h.hash, h.at FROM (SELECT 1 AS one) AS always \
                    LEFT JOIN audit_heads AS h ON h.workspace_id = $1";
@@ -178,7 +195,7 @@ impl Position {
             }
         }
         let checkpoints = rows.iter().map(|row| (row.seq, checkpoint::read_row(&key, row, &jwks))).collect();
-        Ok(Self { last, head, checkpoints })
+        Ok(Self { last, head, checkpoints, anchor })
     }
 
     /// The furthest that anything says the chain has come.

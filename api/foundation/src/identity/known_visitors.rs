@@ -74,7 +74,7 @@ pub(super) async fn person(
     match found {
         Some(row) => {
             subjects::hold_active(tx, row.subject_id).await?;
-            update(tx, row.subject_id, known).await?;
+            update(tx, row.subject_id, None, known).await?;
             Ok(row.subject_id)
         }
         None => {
@@ -85,7 +85,13 @@ pub(super) async fn person(
                 }
                 None => subjects::create(tx, kind).await?,
             };
-            insert(tx, subject, index, known).await?;
+            // The customer's id of the person was put right, and is the new one from now on.
+            let is_known = table::Entity::find_by_id((tx.workspace(), subject)).one(tx.db()).await?.is_some();
+            if is_known {
+                update(tx, subject, Some(index), known).await?;
+            } else {
+                insert(tx, subject, index, known).await?;
+            }
             Ok(subject)
         }
     }
@@ -108,13 +114,18 @@ async fn insert(tx: &WorkspaceTx, subject: SubjectId, index: &[u8], known: &Know
     Ok(())
 }
 
-/// What is not said this time stays.
-async fn update(tx: &WorkspaceTx, subject: SubjectId, known: &Known) -> Result<()> {
+/// What is not said this time stays; the customer's id does where no other index is given.
+async fn update(tx: &WorkspaceTx, subject: SubjectId, index: Option<&[u8]>, known: &Known) -> Result<()> {
     let key = tx.store().vault().subject_key(tx.workspace(), subject).await?;
     let mut update = table::Entity::update_many()
         .col_expr(table::Column::UpdatedAt, Expr::value(tx.store().now()))
         .filter(table::Column::WorkspaceId.eq(tx.workspace()))
         .filter(table::Column::SubjectId.eq(subject));
+    if let Some(index) = index {
+        let sealed = seal(tx, &key, "external_sealed", subject, &known.external_id);
+        update = update.col_expr(table::Column::ExternalIndex, Expr::value(index.to_vec()));
+        update = update.col_expr(table::Column::ExternalSealed, Expr::value(sealed));
+    }
     if let Some(email) = &known.email {
         let sealed = seal(tx, &key, "email_sealed", subject, email);
         update = update.col_expr(table::Column::EmailSealed, Expr::value(sealed));

@@ -20,7 +20,12 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::{Privacy, holding::Holding, merges, persons, recipients, subjects};
+use super::{
+    Privacy,
+    holding::Holding,
+    information::{self, Information},
+    merges, persons, recipients, subjects,
+};
 use crate::{
     alerts::Rule,
     audit::{self, Event},
@@ -30,10 +35,7 @@ use crate::{
     identity::SecretText,
     jobs::{self, ClaimedJob, Duty, DutyContext, JobHandler, NewJob, Outcome},
     scope::{Permission, Scope},
-    store::{
-        WorkspaceTx,
-        entity::{data_exports as table, workspaces},
-    },
+    store::{WorkspaceTx, entity::data_exports as table},
 };
 
 /// How long a file can be fetched.
@@ -331,7 +333,8 @@ async fn set(
 /// What a file is made from.
 pub(super) struct Gathered {
     pub export: DataExport,
-    pub workspace: (WorkspaceId, String),
+    pub workspace: WorkspaceId,
+    pub information: Information,
     pub persons: Vec<SubjectId>,
     pub made_at: Timestamp,
     pub holders: Vec<(&'static str, Vec<Holding>)>,
@@ -401,16 +404,14 @@ impl ExportHandler {
     /// All that is held, of every holder.
     async fn gather(&self, scope: &Scope, id: DataExportId) -> Result<Option<Gathered>> {
         let privacy = &self.0;
-        let (export, persons, recipients, workspace) = {
+        let (export, persons, recipients, information) = {
             let tx = privacy.store.read_for_rights(scope).await?;
             let row = table::Entity::find_by_id((scope.workspace(), id)).one(tx.db()).await?;
             let Some(row) = row.filter(|row| ExportState::of(row) == ExportState::Pending) else { return Ok(None) };
             subjects::require_not_erased(&tx, row.subject_id).await?;
             let persons = merges::group(&tx, row.subject_id).await?;
-            let workspace = workspaces::Entity::find_by_id(scope.workspace()).one(tx.db()).await?;
-            let name = workspace.map(|row| row.name).unwrap_or_default();
             let recipients = recipients::of(&tx, &persons).await?;
-            (DataExport::from(row), persons, recipients, (scope.workspace(), name))
+            (DataExport::from(row), persons, recipients, information::current(&tx).await?)
         };
         let mut holders = Vec::with_capacity(privacy.holders.len());
         for holder in privacy.holders.iter() {
@@ -425,7 +426,8 @@ impl ExportHandler {
             }
             holders.push((holder.name(), of_holder));
         }
-        Ok(Some(Gathered { export, workspace, persons, made_at: privacy.store.now(), holders, recipients }))
+        let (workspace, made_at) = (scope.workspace(), privacy.store.now());
+        Ok(Some(Gathered { export, workspace, information, persons, made_at, holders, recipients }))
     }
 }
 

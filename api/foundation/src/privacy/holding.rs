@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{
     identifiers,
+    purposes::Purpose,
     register::{self, Category, ColumnLine, Seal, TableLine, Whose},
     subjects,
 };
@@ -35,6 +36,7 @@ pub struct Table {
     of: Of,
     row: &'static str,
     part: Option<&'static str>,
+    part_by: Option<(&'static str, fn(&str) -> Option<i64>)>,
     only: &'static [&'static str],
     provided: &'static [Provided],
     read: fn(&[u8]) -> Result<Value>,
@@ -71,18 +73,33 @@ enum Of {
 impl Table {
     /// A table whose rows name a person in `subject_id`, and whose sealed values stand at the row's `id`.
     pub const fn of_subject(name: &'static str, source: &'static str) -> Self {
-        Self { name, source, of: Of::Subject, row: "id", part: None, only: &[], provided: &[], read: text }
+        Self {
+            name,
+            source,
+            of: Of::Subject,
+            row: "id",
+            part: None,
+            part_by: None,
+            only: &[],
+            provided: &[],
+            read: text,
+        }
     }
 
     /// A table whose rows name an account in this column.
     pub const fn of_account(name: &'static str, source: &'static str, column: &'static str) -> Self {
         let of = Of::Account(column, Some("workspace_id"));
-        Self { name, source, of, row: "id", part: None, only: &[], provided: &[], read: text }
+        Self { name, source, of, row: "id", part: None, part_by: None, only: &[], provided: &[], read: text }
     }
 
     /// Sealed values stand at what this column names, and this part of it.
     pub const fn sealed_at(self, row: &'static str, part: Option<&'static str>) -> Self {
         Self { row, part, ..self }
+    }
+
+    /// Sealed values stand at a part that this makes of a word in this column.
+    pub const fn part_by(self, column: &'static str, number: fn(&str) -> Option<i64>) -> Self {
+        Self { part_by: Some((column, number)), ..self }
     }
 
     /// Another column than `workspace_id` names the workspace, or none does.
@@ -158,7 +175,7 @@ pub struct Column {
     /// What it holds.
     pub category: Category,
     /// Why.
-    pub purpose: &'static str,
+    pub purpose: Purpose,
     /// How long it is kept.
     pub retention: &'static str,
     /// Whether it is kept sealed.
@@ -304,7 +321,7 @@ fn shown(about: &About, line: &'static ColumnLine) -> Column {
     Column {
         name: line.name.strip_suffix("_sealed").unwrap_or(&line.name),
         category: line.category,
-        purpose: &line.purpose,
+        purpose: line.purpose,
         retention: &line.retention,
         is_sealed: line.sealed.is_some(),
         withheld: about.withheld(line),
@@ -332,6 +349,14 @@ async fn value(
         };
         let place = match table.part {
             Some(part) => place.part(row.try_get("", part)?),
+            None => place,
+        };
+        let place = match table.part_by {
+            Some((column, number)) => {
+                let word: String = row.try_get("", column)?;
+                let part = number(&word);
+                place.part(part.ok_or_else(|| Error::new(ErrorKind::Corrupt, "A sealed value stands nowhere."))?)
+            }
             None => place,
         };
         let opened = keys.of(seal, row).await?.open(&place, &sealed)?;

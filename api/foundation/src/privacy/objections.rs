@@ -200,8 +200,13 @@ async fn open(tx: &WorkspaceTx, row: table::Model) -> Result<Objection> {
 }
 
 fn reason_place(tx: &WorkspaceTx, subject: SubjectId, purpose: Purpose) -> Place {
-    let number = Purpose::ALL.iter().position(|known| *known == purpose).unwrap_or_default();
-    Place::new(tx.workspace(), "objections", "reason_sealed", subject.0).part(i64::try_from(number).unwrap_or_default())
+    let place = Place::new(tx.workspace(), "objections", "reason_sealed", subject.0);
+    place.part(part_of(purpose.name()).unwrap_or_default())
+}
+
+/// The part of the place at which a reason stands: a number for each purpose.
+pub(super) fn part_of(purpose: &str) -> Option<i64> {
+    i64::try_from(Purpose::ALL.iter().position(|known| known.name() == purpose)?).ok()
 }
 
 /// Puts right what the database does not know of the log: after a crash between the two, or after a restore of an older

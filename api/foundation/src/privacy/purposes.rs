@@ -5,6 +5,8 @@
 
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
+
 use crate::error::Error;
 
 /// A purpose. Closed: one outside this list cannot be named.
@@ -193,6 +195,16 @@ impl LegalBasis {
             Self::LegitimateInterests => "GDPR art. 6(1)(f)",
         }
     }
+
+    /// What it is, for the person.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Consent => "you agreed",
+            Self::Contract => "a contract with you, or steps before it, need it",
+            Self::LegalObligation => "the law asks for it",
+            Self::LegitimateInterests => "the controller's legitimate interests",
+        }
+    }
 }
 
 impl RetentionClass {
@@ -207,6 +219,13 @@ impl RetentionClass {
             Self::Record => "6 months for the audit log; 3 years for what proves that a right was served.",
             Self::Contract => "As long as the contract, and 90 days at most after.",
         }
+    }
+}
+
+/// By its name.
+impl Serialize for Purpose {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
     }
 }
 

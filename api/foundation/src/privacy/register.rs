@@ -3,8 +3,9 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
+use super::purposes::Purpose;
 use crate::error::{Error, Result};
 
 static REGISTER: LazyLock<Register> = LazyLock::new(|| {
@@ -12,7 +13,7 @@ static REGISTER: LazyLock<Register> = LazyLock::new(|| {
     read(text).expect("a test reads the register, and compares it with the database")
 });
 
-type Register = BTreeMap<String, TableLine>;
+pub(super) type Register = BTreeMap<String, TableLine>;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,14 +83,25 @@ pub struct ColumnLine {
     pub name: String,
     /// What it holds.
     pub category: Category,
-    /// Why: a name of [`PURPOSES`].
-    pub purpose: String,
+    /// Why.
+    pub purpose: Purpose,
     /// Whom it is about.
     pub subject: Whose,
     /// How long it is kept, unless somebody erases it sooner.
     pub retention: String,
     /// The key it is sealed under.
     pub sealed: Option<Seal>,
+}
+
+/// When the time of a table's rows is over by itself, as the register writes it.
+#[derive(Debug, Clone)]
+pub struct Expiry {
+    /// How long, as ISO 8601 writes it.
+    pub period: String,
+    /// From when: a column of the table.
+    pub from: String,
+    /// No workspace may set less.
+    pub minimum: Option<String>,
 }
 
 /// What the register says of a table.
@@ -101,6 +113,8 @@ pub struct TableLine {
     pub retention: String,
     /// Whom its rows are about.
     pub subject: Whose,
+    /// When their time is over, where it runs out by itself.
+    pub expiry: Option<Expiry>,
     columns: BTreeMap<String, ColumnLine>,
 }
 
@@ -138,6 +152,11 @@ pub fn tables() -> impl Iterator<Item = &'static TableLine> {
     REGISTER.values()
 }
 
+/// All of it.
+pub(super) fn whole() -> &'static Register {
+    &REGISTER
+}
+
 /// What is said of a table.
 ///
 /// # Errors
@@ -146,65 +165,34 @@ pub fn table(name: &str) -> Result<&'static TableLine> {
     REGISTER.get(name).ok_or_else(|| Error::internal(format!("the register has no table {name}")))
 }
 
-/// Purposes of the register: what each means to a person, and the legal basis on which it rests.
-pub const PURPOSES: [(&str, &str, &str); 8] = [
-    (
-        "ACCESS_CONTROL",
-        "Letting the right people in, and nobody else.",
-        "GDPR art. 6(1)(f) and art. 32: the legitimate interest in, and the duty of, security",
-    ),
-    (
-        "ACCOUNTABILITY",
-        "Being able to show who did what.",
-        "GDPR art. 6(1)(c) with art. 5(2) and 24: a legal obligation",
-    ),
-    (
-        "ANSWERING",
-        "Answering questions, and handing over to people who can.",
-        "GDPR art. 6(1)(b) or (f), as the controller declares: a contract or its preparation, or the legitimate interest in answering",
-    ),
-    (
-        "CONFIGURATION",
-        "Working the way the workspace set it up.",
-        "GDPR art. 6(1)(f): the legitimate interest in running the service",
-    ),
-    ("ENCRYPTION", "Sealing what is kept.", "GDPR art. 6(1)(c) with art. 32: a legal obligation"),
-    (
-        "KNOWLEDGE_INDEXING",
-        "Finding answers in the workspace's own documents.",
-        "GDPR art. 6(1)(f), as the controller declares: the legitimate interest in answering from one's own documents",
-    ),
-    (
-        "OPERATION",
-        "Keeping the service running, and repeating nothing twice.",
-        "GDPR art. 6(1)(f): the legitimate interest in a service that works",
-    ),
-    (
-        "RIGHTS",
-        "Serving the rights that people have over their data.",
-        "GDPR art. 6(1)(c) with art. 12 to 22: a legal obligation",
-    ),
-];
-
 /// What the register's rows say, where a column does not say otherwise.
 #[derive(Deserialize)]
 struct Row {
     subject: Whose,
     retention: String,
+    period: Option<String>,
+    from: Option<String>,
+    minimum: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Own {
     category: Category,
-    purpose: String,
+    #[serde(deserialize_with = "purpose_of")]
+    purpose: Purpose,
     subject: Option<Whose>,
     retention: Option<String>,
     sealed: Option<Seal>,
 }
 
-fn read(text: &str) -> Result<Register, toml::de::Error> {
+/// The one reader of the register.
+pub(super) fn read(text: &str) -> Result<Register, toml::de::Error> {
     let tables: BTreeMap<String, toml::Table> = toml::from_str(text)?;
     tables.into_iter().map(|(name, lines)| Ok((name.clone(), table_of(name, lines)?))).collect()
+}
+
+fn purpose_of<'de, D: Deserializer<'de>>(from: D) -> Result<Purpose, D::Error> {
+    String::deserialize(from)?.parse().map_err(|_| D::Error::custom("there is no such purpose"))
 }
 
 fn table_of(name: String, mut lines: toml::Table) -> Result<TableLine, toml::de::Error> {
@@ -223,7 +211,14 @@ fn table_of(name: String, mut lines: toml::Table) -> Result<TableLine, toml::de:
         };
         columns.insert(column, line);
     }
-    Ok(TableLine { name, retention: row.retention, subject: row.subject, columns })
+    let expiry = match (row.period, row.from) {
+        (Some(period), Some(from)) if columns.contains_key(&from) => {
+            Some(Expiry { period, from, minimum: row.minimum })
+        }
+        (None, None) if row.minimum.is_none() => None,
+        _ => return Err(toml::de::Error::custom(format!("{name}: a period is counted `from` a column of its table"))),
+    };
+    Ok(TableLine { name, retention: row.retention, subject: row.subject, expiry, columns })
 }
 
 #[cfg(test)]
@@ -231,13 +226,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_register_is_read_and_every_purpose_has_a_legal_basis() {
+    fn the_register_is_read_and_names_no_purpose_that_nobody_knows() {
         let messages = table("messages").expect("there are messages");
-        assert_eq!(messages.column("text_sealed").expect("they have a text").sealed, Some(Seal::Subject));
-        for line in REGISTER.values().flat_map(TableLine::columns) {
-            assert!(PURPOSES.iter().any(|(name, ..)| *name == line.purpose), "{}: {}", line.name, line.purpose);
-        }
+        let text = messages.column("text_sealed").expect("they have a text");
+        assert_eq!((text.sealed, text.purpose), (Some(Seal::Subject), Purpose::Answering));
         assert!(table("nothing").is_err());
+        let register = "[t]\nrow = { subject = \"NONE\", retention = \"1 day\" }\n\
+                        a = { category = \"NONE\", purpose = \"MARKETING\" }\n";
+        assert!(read(register).unwrap_err().to_string().contains("no such purpose"));
     }
 
     #[test]

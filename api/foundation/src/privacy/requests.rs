@@ -4,7 +4,7 @@
 //! What a person wrote is sealed under a key of theirs; a visitor's request under the visitor's, another one under a key made
 //! for it, which goes with it.
 //!
-//! Reading order: [`receive`] (how they come), [`identity_check`](mod@identity_check) (who asks), [`serve`] (what staff does), [`deadlines`] (alarms),
+//! Reading order: [`receive`] (how they come), [`identity_check`](mod@identity_check) (who asks), [`serve`] (what staff does), [`deadlines`] (alarms), [`events`] (who listens), [`mailboxes`] (mail),
 //! [`open_dsr`] (other systems), [`place`] (where the public finds a workspace).
 //!
 //! Invariants, as absences:
@@ -14,7 +14,9 @@
 //! - No refusal goes out without its reason and where to complain.
 
 pub mod deadlines;
+pub mod events;
 pub mod identity_check;
+pub mod mailboxes;
 pub mod open_dsr;
 pub mod place;
 pub mod receive;
@@ -24,7 +26,7 @@ use std::str::FromStr;
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
-pub use self::{deadlines::PrivacyDeadlines, identity_check::Verified};
+pub use self::{deadlines::PrivacyDeadlines, identity_check::Verified, mailboxes::PrivacyMailboxes};
 use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind, Result},

@@ -6,7 +6,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryF
 use super::{
     DataHolder,
     holding::{self, Counted, Holding, Table},
-    requests,
+    objections, requests,
 };
 use crate::{
     error::Result,
@@ -14,7 +14,7 @@ use crate::{
     scope::Scope,
     store::{
         Store, WorkspaceTx,
-        entity::{consents, objections, privacy_requests},
+        entity::{consents, objections as objection_table, privacy_requests},
     },
 };
 
@@ -24,7 +24,9 @@ pub struct WordHolder(pub Store);
 
 static TABLES: [Table; 3] = [
     Table::of_subject("consents", "the person, when they agreed"),
-    Table::of_subject("objections", "the person, when they objected"),
+    Table::of_subject("objections", "the person, when they objected")
+        .sealed_at("subject_id", None)
+        .part_by("purpose", objections::part_of),
     Table::of_subject("privacy_requests", "the person, when they asked"),
 ];
 
@@ -61,9 +63,9 @@ impl DataHolder for WordHolder {
             .filter(consents::Column::SubjectId.eq(subject))
             .count(tx.db())
             .await?;
-        let of_objections = objections::Entity::find()
-            .filter(objections::Column::WorkspaceId.eq(scope.workspace()))
-            .filter(objections::Column::SubjectId.eq(subject))
+        let of_objections = objection_table::Entity::find()
+            .filter(objection_table::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(objection_table::Column::SubjectId.eq(subject))
             .count(tx.db())
             .await?;
         let of_requests = privacy_requests::Entity::find()
@@ -81,9 +83,9 @@ impl DataHolder for WordHolder {
             .filter(consents::Column::SubjectId.eq(subject))
             .exec(tx.db())
             .await?;
-        let of_objections = objections::Entity::delete_many()
-            .filter(objections::Column::WorkspaceId.eq(scope.workspace()))
-            .filter(objections::Column::SubjectId.eq(subject))
+        let of_objections = objection_table::Entity::delete_many()
+            .filter(objection_table::Column::WorkspaceId.eq(scope.workspace()))
+            .filter(objection_table::Column::SubjectId.eq(subject))
             .exec(tx.db())
             .await?;
         let of_requests = privacy_requests::Entity::find()

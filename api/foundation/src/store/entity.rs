@@ -3,6 +3,7 @@
 pub mod account_tickets;
 pub mod accounts;
 pub mod api_keys;
+pub mod audit_anchors;
 pub mod audit_checkpoints;
 pub mod audit_details;
 pub mod audit_entries;
@@ -24,7 +25,10 @@ pub mod objections;
 pub mod plugin_settings;
 pub mod privacy_addresses;
 pub mod privacy_alarms;
+pub mod privacy_letters;
+pub mod privacy_mailboxes;
 pub mod privacy_mails;
+pub mod privacy_request_events;
 pub mod privacy_requests;
 pub mod privacy_settings;
 pub mod recovery_codes;

@@ -32,6 +32,8 @@ pub enum Topic {
     Inbox,
     /// An archive of a workspace made progress.
     Archive,
+    /// Something happened to a request about personal data; named by the workspace.
+    Privacy,
 }
 
 /// Something changed.
@@ -53,6 +55,7 @@ impl fmt::Display for Notice {
             Topic::Session => "session",
             Topic::Inbox => "inbox",
             Topic::Archive => "archive",
+            Topic::Privacy => "privacy",
         };
         write!(f, "{topic}:{}", self.id.as_simple())
     }
@@ -71,6 +74,7 @@ impl FromStr for Notice {
             "session" => Topic::Session,
             "inbox" => Topic::Inbox,
             "archive" => Topic::Archive,
+            "privacy" => Topic::Privacy,
             _ => return Err(()),
         };
         Ok(Self { topic, id: id.parse().map_err(|_| ())? })

@@ -146,7 +146,8 @@ impl Plugin for Fake {
             CapabilityKind::PageFetcher
             | CapabilityKind::Channel
             | CapabilityKind::Corrector
-            | CapabilityKind::Mailer => {
+            | CapabilityKind::Mailer
+            | CapabilityKind::Mailbox => {
                 return Err(PluginError::new(PluginErrorKind::Misconfigured, "a fake is none of these"));
             }
         })

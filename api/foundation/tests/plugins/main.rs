@@ -195,8 +195,8 @@ async fn a_reranker_is_off_until_a_workspace_says_otherwise() {
     let store = &house.test.store;
     assert!(house.registry.reranker(&acme, store).await.unwrap().is_none());
     house.registry.enable(&acme, store, "by-length", json!({})).await.unwrap();
-    let (plugin, reranker) = house.registry.reranker(&acme, store).await.unwrap().unwrap();
-    assert_eq!((plugin, reranker.model_name()), ("by-length", "by-length"));
+    let (reranker, facts) = house.registry.reranker(&acme, store).await.unwrap().unwrap();
+    assert_eq!((facts.plugin, reranker.model_name()), ("by-length", "by-length"));
     assert!(house.registry.reranker(&other, store).await.unwrap().is_none());
     house.registry.disable(&acme, store, "by-length").await.unwrap();
     assert!(house.registry.reranker(&acme, store).await.unwrap().is_none());

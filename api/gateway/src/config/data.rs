@@ -49,6 +49,9 @@ pub struct DataConfig {
     /// The time zone in whose calendar months and years of retention are counted, as in `Europe/Paris`.
     #[arg(long, env = "CONSIGNE_TIME_ZONE", default_value = "UTC")]
     pub time_zone: String,
+    /// How long the audit log is kept, as ISO 8601 writes it: 90 days at the least, 6 months at the most.
+    #[arg(long, env = "CONSIGNE_AUDIT_PERIOD", default_value = "P6M")]
+    pub audit_period: String,
     /// Largest document, in megabytes.
     #[arg(long, env = "CONSIGNE_MAX_DOCUMENT_MB", default_value_t = 50)]
     pub max_document_mb: u64,

@@ -69,6 +69,17 @@ pub struct AnswerCompleted {
     pub answer: Option<Answer>,
 }
 
+/// An answer was put right (GDPR art. 16): what it said before is void.
+#[derive(SimpleObject, Clone)]
+pub struct AnswerRectified {
+    /// The event's number; pass it as `after` to resume behind it.
+    pub seq: i32,
+    /// Happened at.
+    pub at: DateTime,
+    /// The answer as it is now.
+    pub answer: Option<Answer>,
+}
+
 /// An answer was given up.
 #[derive(SimpleObject, Clone)]
 pub struct AnswerFailed {
@@ -122,6 +133,8 @@ pub enum ChatEvent {
     AnswerDelta(AnswerDelta),
     /// An answer is complete.
     AnswerCompleted(AnswerCompleted),
+    /// An answer was put right.
+    AnswerRectified(AnswerRectified),
     /// An answer was given up.
     AnswerFailed(AnswerFailed),
     /// The chat is people's now.
@@ -181,6 +194,9 @@ impl ChatEvent {
             }
             events::Happening::AnswerCompleted(id) => {
                 Self::AnswerCompleted(AnswerCompleted { seq, at, answer: answer(id).await? })
+            }
+            events::Happening::AnswerRectified(id) => {
+                Self::AnswerRectified(AnswerRectified { seq, at, answer: answer(id).await? })
             }
             events::Happening::AnswerFailed(id) => {
                 Self::AnswerFailed(AnswerFailed { seq, at, answer: answer(id).await? })

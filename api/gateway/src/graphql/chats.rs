@@ -242,6 +242,8 @@ pub struct Answer {
     pub created_at: DateTime,
     /// Finished at.
     pub completed_at: Option<DateTime>,
+    /// Put right at (GDPR art. 16); null where it says what was answered.
+    pub rectified_at: Option<DateTime>,
 }
 
 #[ComplexObject]
@@ -436,6 +438,7 @@ impl From<chats::Answer> for Answer {
             rating: a.rating.map(Rating::from),
             created_at: a.created_at.into(),
             completed_at: a.completed_at.map(DateTime::from),
+            rectified_at: a.rectified_at.map(DateTime::from),
         }
     }
 }

@@ -341,6 +341,7 @@ impl KnowledgeQuery {
         let limit = first.unwrap_or(10).clamp(1, 50).unsigned_abs() as usize;
         let query = search::Query {
             question: &question,
+            whose: None,
             language: language::detect(&question),
             filter: filter.map(KnowledgeFilterInput::checked).transpose().map_err(refuse)?.unwrap_or_default(),
             ranking: ranking.map(search::Ranking::from).unwrap_or_default(),

@@ -32,6 +32,8 @@ pub enum PluginCapability {
     Corrector,
     /// Sends mail to one person.
     Mailer,
+    /// Fetches what people write about their data.
+    Mailbox,
 }
 
 /// Who the operator of a plugin's other side is (GDPR art. 4 and 28).

@@ -1,7 +1,7 @@
 //! What the public is told, without signing in: who answers for the data, which rights there are, where to complain, who gets
 //! data. And the settings behind it.
 
-use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, InputObject, Object, Result, SimpleObject};
 use consigne_foundation::{
     Permission,
     privacy::{
@@ -9,7 +9,7 @@ use consigne_foundation::{
         information::{self, Information, InformationChange, Of, Told},
         instructions,
         requests::{
-            RequestKind,
+            RequestKind, mailboxes,
             place::{self, PublicPlace},
         },
     },
@@ -21,6 +21,7 @@ use super::{
     plugins::Recipient,
     privacy_requests::PrivacyRequestKind,
     purposes::{LegalBasis, Purpose},
+    scalars::DateTime,
 };
 
 /// Which public holidays the agreement's business days leave out.
@@ -93,8 +94,20 @@ pub struct PrivacyInfo {
     pub answer_within_days: i32,
 }
 
+/// A mailbox that people write to about their data.
+#[derive(SimpleObject, Clone)]
+pub struct PrivacyMailbox {
+    /// The plugin through which it is fetched.
+    pub plugin_id: String,
+    /// When it was fetched at last.
+    pub fetched_at: Option<DateTime>,
+    /// Why it was not fetched since, if it was not: a code such as `UNAVAILABLE`.
+    pub last_error: Option<String>,
+}
+
 /// What a workspace set about its data.
 #[derive(SimpleObject, Clone)]
+#[graphql(complex)]
 pub struct PrivacySettings {
     /// The address for the workspace's privacy page: `privacyInfo` and `submitPrivacyRequest` take it.
     pub address: String,
@@ -187,6 +200,21 @@ impl PrivacyInfoQuery {
         let address = place::of(&scope, ctx.store()).await.map_err(refuse)?;
         let information = information::get(&scope, ctx.store()).await.map_err(refuse)?;
         Ok(PrivacySettings::of(address, information))
+    }
+}
+
+#[ComplexObject]
+impl PrivacySettings {
+    /// The mailboxes that are looked into for requests.
+    async fn mailboxes(&self, ctx: &Context<'_>) -> Result<Vec<PrivacyMailbox>> {
+        let scope = ctx.scope(Permission::PrivacyRead)?;
+        let all = mailboxes::standings(&scope, ctx.store()).await.map_err(refuse)?.into_iter();
+        let shown = all.map(|mailbox| PrivacyMailbox {
+            plugin_id: mailbox.plugin,
+            fetched_at: mailbox.fetched_at.map(DateTime::from),
+            last_error: mailbox.last_error,
+        });
+        Ok(shown.collect())
     }
 }
 

@@ -5,12 +5,12 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 use consigne_assistant::chats::{self, rectify};
 use consigne_foundation::{
     Permission,
-    id::{DataExportId, MessageId, NoteId, SubjectId},
+    id::{AnswerId, DataExportId, MessageId, NoteId, SubjectId},
     privacy::{exports, restriction},
 };
 
 use super::{
-    chats::Message,
+    chats::{Answer, Message},
     context::ContextExt,
     error::{UserError, look_up, split},
     scalars::DateTime,
@@ -166,6 +166,27 @@ pub struct RectifyMessagePayload {
     pub user_errors: Vec<UserError>,
 }
 
+/// What an answer should have said.
+#[derive(InputObject)]
+pub struct RectifyAnswerInput {
+    /// The answer.
+    pub answer_id: ID,
+    /// What is right; at most 10,000 characters.
+    #[graphql(secret)]
+    pub text: String,
+}
+
+/// The answer, or why it was not changed.
+#[derive(SimpleObject)]
+pub struct RectifyAnswerPayload {
+    /// The answer as it is now; null for those who may not read it.
+    pub answer: Option<Answer>,
+    /// Whether it is put right.
+    pub is_rectified: bool,
+    /// Why it was not changed.
+    pub user_errors: Vec<UserError>,
+}
+
 /// What a note should have said.
 #[derive(InputObject)]
 pub struct RectifyNoteInput {
@@ -293,6 +314,23 @@ impl RightsMutation {
             None => None,
         };
         Ok(RectifyMessagePayload { message, is_rectified: done.is_some(), user_errors })
+    }
+
+    /// Puts right what an assistant said of a person (GDPR art. 16), for who serves rights. The old words are gone, who listens
+    /// hears of it, and channels that got the old words get the new ones.
+    async fn rectify_answer(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: RectifyAnswerInput,
+    ) -> Result<RectifyAnswerPayload> {
+        let scope = ctx.scope(Permission::RightsServe)?;
+        let id = AnswerId::parse_or_unknown(&input.answer_id);
+        let (done, user_errors) = split(rectify::answer(&scope, ctx.store(), id, &input.text).await)?;
+        let answer = match done {
+            Some(()) => chats::get_answer(&scope, ctx.store(), id).await.ok().map(Answer::from),
+            None => None,
+        };
+        Ok(RectifyAnswerPayload { answer, is_rectified: done.is_some(), user_errors })
     }
 
     /// Puts right what staff noted about a visitor (GDPR art. 16). The old words are gone.

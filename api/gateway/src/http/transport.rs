@@ -13,10 +13,13 @@ use super::{
 };
 use crate::{
     graphql::request::{
-        Admitted, OperationKind, Parameters, RateLimits, Rates, Refusal, RequestGuard, Stage, Standing,
+        Admitted, CallerClass, OperationKind, Parameters, RateLimits, Rates, Refusal, RequestGuard, Stage, Standing,
     },
     telemetry::{Stopwatch, new_reference},
 };
+
+/// Points for a request about personal data that comes as a form: those of the mutation.
+const FORM: NonZeroU32 = NonZeroU32::new(110).expect("it is not zero");
 
 /// Points for opening a socket.
 const SOCKET: NonZeroU32 = NonZeroU32::new(10).expect("ten is not zero");
@@ -128,6 +131,15 @@ impl Transport {
     /// `RATE_LIMITED`.
     pub fn admit_socket(&self, caller: &Caller) -> Result<(), Refusal> {
         let result = self.rates.charge(caller.class, caller.key, SOCKET).map(drop);
+        result.inspect_err(|refusal| self.metrics.refused(None, outcome_of(refusal.stage)))
+    }
+
+    /// Charges the public for a change that comes as a form, as for a mutation.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub fn admit_public_change(&self) -> Result<(), Refusal> {
+        let result = self.rates.charge(CallerClass::Public, 0, FORM).map(drop);
         result.inspect_err(|refusal| self.metrics.refused(None, outcome_of(refusal.stage)))
     }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod fetching;
+mod letters;
 mod replies;
 mod sending;
 #[path = "../../../../tests/src/standins/mail.rs"]

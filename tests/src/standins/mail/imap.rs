@@ -7,7 +7,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command as Blocking, Stdio},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tempfile::TempDir;
@@ -82,11 +82,23 @@ impl Imap {
 
     /// Puts a mail into the mailbox.
     pub fn put(&mut self, raw: &[u8]) -> Result<()> {
+        self.put_at(raw, None)
+    }
+
+    /// Puts a mail into the mailbox that the server received at this time: dovecot reads it from the file.
+    pub fn put_received(&mut self, raw: &[u8], at: SystemTime) -> Result<()> {
+        self.put_at(raw, Some(at))
+    }
+
+    fn put_at(&mut self, raw: &[u8], at: Option<SystemTime>) -> Result<()> {
         self.count += 1;
         let mail = self.folder.path().join("mail");
         let name = format!("{:010}.consigne.{}", 1_700_000_000 + self.count, std::process::id());
         let written = mail.join("tmp").join(&name);
         fs::write(&written, raw)?;
+        if let Some(at) = at {
+            fs::File::options().write(true).open(&written)?.set_modified(at)?;
+        }
         run("chown", &["nobody", &written.to_string_lossy()])?;
         fs::rename(written, mail.join("new").join(name))
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use consigne_foundation::{
     Result, Scope,
+    plugins::RouteFacts,
     store::{Store, WorkspaceTx},
 };
 use consigne_sdk::{Embedder, EmbeddingModel, Fingerprint, Partition};
@@ -73,6 +74,8 @@ pub(crate) struct InUse {
     /// What embeds questions and passages. Of another model where that one is not available any more: then passages are found
     /// by words alone, and compared by this one.
     pub embedder: Arc<dyn Embedder>,
+    /// Who is behind it.
+    pub facts: RouteFacts,
 }
 
 impl InUse {
@@ -88,8 +91,8 @@ impl InUse {
 /// `Unavailable`; `Corrupt` where a stored vector cannot be opened.
 pub(crate) async fn in_use(scope: &Scope, knowledge: &Knowledge) -> Result<InUse> {
     let model = current(scope, knowledge).await?;
-    if let Some(embedder) = embedder_of(scope, knowledge, &model.plugin, model.fingerprint).await {
-        return Ok(InUse { model, embedder });
+    if let Some((embedder, facts)) = embedder_of(scope, knowledge, &model.plugin, model.fingerprint).await {
+        return Ok(InUse { model, embedder, facts });
     }
     let coming = {
         let tx = knowledge.store.read(scope).await?;
@@ -102,11 +105,11 @@ pub(crate) async fn in_use(scope: &Scope, knowledge: &Knowledge) -> Result<InUse
         }
         None => None,
     };
-    let embedder = match substitute {
-        Some(embedder) => embedder,
-        None => knowledge.registry.embedder()?,
+    let (embedder, facts) = match substitute {
+        Some(route) => route,
+        None => knowledge.registry.own_embedder_route()?,
     };
-    Ok(InUse { model, embedder })
+    Ok(InUse { model, embedder, facts })
 }
 
 /// The plugin's embedder, if it can be opened and is of this model.
@@ -115,9 +118,9 @@ async fn embedder_of(
     knowledge: &Knowledge,
     plugin: &str,
     model: Fingerprint,
-) -> Option<Arc<dyn Embedder>> {
-    match knowledge.registry.embedder_named(scope, &knowledge.store, plugin).await {
-        Ok(embedder) => Some(embedder).filter(|embedder| embedder.model().fingerprint == model),
+) -> Option<(Arc<dyn Embedder>, RouteFacts)> {
+    match knowledge.registry.embedder_route(scope, &knowledge.store, plugin).await {
+        Ok(route) => Some(route).filter(|(embedder, _)| embedder.model().fingerprint == model),
         Err(error) => {
             tracing::warn!(plugin, kind = ?error.kind(), "an embedding model that is searched with cannot be opened");
             None

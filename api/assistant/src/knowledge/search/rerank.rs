@@ -7,11 +7,11 @@
 
 use std::sync::Arc;
 
-use consigne_foundation::{Error, Result, Scope, error::ErrorKind};
+use consigne_foundation::{Error, Result, Scope, error::ErrorKind, id::SubjectId, plugins::RouteFacts};
 use consigne_sdk::Reranker;
 use tokio::time::timeout;
 
-use super::{super::Knowledge, Found};
+use super::{super::Knowledge, Found, recipients};
 use crate::knowledge::chunk;
 
 /// What became of a look.
@@ -42,8 +42,8 @@ pub(crate) enum Look {
     Nobody,
     /// Somebody who cannot be opened.
     Broken,
-    /// This plugin's reranker.
-    By(&'static str, Arc<dyn Reranker>),
+    /// This reranker, behind which is this party.
+    By(Arc<dyn Reranker>, Box<RouteFacts>),
 }
 
 impl Look {
@@ -51,7 +51,7 @@ impl Look {
     pub async fn of(scope: &Scope, knowledge: &Knowledge) -> Self {
         match knowledge.registry.reranker(scope, &knowledge.store).await {
             Ok(None) => Self::Nobody,
-            Ok(Some((plugin, reranker))) => Self::By(plugin, reranker),
+            Ok(Some((reranker, facts))) => Self::By(reranker, Box::new(facts)),
             Err(error) => {
                 tracing::warn!(kind = ?error.kind(), "a reranker cannot be opened");
                 Self::Broken
@@ -65,16 +65,27 @@ impl Look {
     }
 
     /// The passages in a better order, and what became of it; `None` where nobody looked. No failure of a reranker is a
-    /// failure of the answer.
-    pub async fn at(self, knowledge: &Knowledge, question: &str, found: &mut [Found]) -> Option<Reranked> {
-        let (plugin, reranker) = match self {
+    /// failure of the answer; where it cannot be written down who gets the question, nobody does.
+    pub async fn at(
+        self,
+        scope: &Scope,
+        knowledge: &Knowledge,
+        (question, whose): (&str, Option<SubjectId>),
+        found: &mut [Found],
+    ) -> Option<Reranked> {
+        let (reranker, facts) = match self {
             Self::Nobody => return None,
             Self::Broken => return Some(Reranked::Failed),
-            Self::By(plugin, reranker) => (plugin, reranker),
+            Self::By(reranker, facts) => (reranker, facts),
         };
+        let plugin = facts.plugin;
         let best = found.len().min(knowledge.limits.reranked_passages);
         if best < 2 {
             return None;
+        }
+        if let Err(error) = recipients::record(scope, &knowledge.store, whose, &[&*facts]).await {
+            tracing::warn!(plugin, kind = ?error.kind(), "a reranker is not asked");
+            return Some(Reranked::Failed);
         }
         let texts = found[..best].iter().map(|found| chunk::embedded_text(&found.headings, &found.text)).collect();
         let scores = match timeout(knowledge.limits.rerank_within, reranker.scores(question, texts)).await {

@@ -10,11 +10,7 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 use super::{Gathered, page};
 use crate::{
     error::{Error, Result},
-    privacy::{
-        holding::Holding,
-        recipients::GotData,
-        register::{Category, PURPOSES},
-    },
+    privacy::{holding::Holding, purposes::Purpose, recipients::GotData, register::Category},
 };
 
 /// The name of this way to lay an archive out.
@@ -49,16 +45,19 @@ pub(super) fn build(gathered: &Gathered) -> Result<Vec<u8>> {
 }
 
 fn manifest(gathered: &Gathered, files: Vec<Value>) -> Value {
-    let Gathered { export, workspace, persons, made_at, holders, recipients } = gathered;
+    let Gathered { export, workspace, information, persons, made_at, holders, recipients } = gathered;
     let holders: Vec<Value> = holders.iter().map(|(name, holdings)| holder(name, holdings)).collect();
-    let used = |purpose: &str| {
+    let used = |purpose: Purpose| {
         let columns = gathered.holders.iter().flat_map(|(_, holdings)| holdings).filter(|h| !h.rows.is_empty());
         columns.flat_map(|holding| &holding.columns).any(|column| column.purpose == purpose)
     };
-    let purposes: Vec<Value> = PURPOSES
-        .iter()
-        .filter(|(name, ..)| used(name))
-        .map(|(name, meaning, basis)| json!({ "name": name, "meaning": meaning, "legalBasis": basis }))
+    let of_them = Purpose::ALL.into_iter().filter(|purpose| used(*purpose));
+    let purposes: Vec<Value> = of_them
+        .map(|purpose| {
+            let basis = purpose.legal_basis();
+            let basis = format!("{}: {}", basis.article(), basis.summary());
+            json!({ "name": purpose.name(), "meaning": purpose.summary(), "legalBasis": basis })
+        })
         .collect();
     json!({
         "format": FORMAT,
@@ -66,7 +65,16 @@ fn manifest(gathered: &Gathered, files: Vec<Value>) -> Value {
         "export": export.id,
         "subject": export.subject,
         "persons": persons,
-        "controller": { "workspace": workspace.0, "name": workspace.1 },
+        "controller": {
+            "workspace": workspace,
+            "name": information.controller_name,
+            "address": information.controller_address,
+            "email": information.controller_email,
+        },
+        "dataProtectionOfficer": { "name": information.dpo_name, "email": information.dpo_email },
+        "authority": { "name": information.authority_name, "url": information.authority_url },
+        "privacyNotice": information.notice_url,
+        "complaint": information.complaint_route("en"),
         "requestedAt": export.requested_at.rfc3339(),
         "madeAt": made_at.rfc3339(),
         "holders": holders,

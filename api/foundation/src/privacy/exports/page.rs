@@ -20,7 +20,22 @@ pub(super) fn render(gathered: &Gathered, manifest: &Value) -> String {
     let mut page = Page(HEAD.to_owned());
     page.tag("h1", "What is kept about you");
     let made = gathered.made_at.rfc3339();
-    page.tag("p", &format!("Kept for {} and made for you on {made} (GDPR art. 15).", gathered.workspace.1));
+    let controller = &gathered.information.controller_name;
+    page.tag("p", &format!("Kept for {controller} and made for you on {made} (GDPR art. 15)."));
+    page.tag("h2", "Who answers for it");
+    let of = |who: &str, fields: &[&str]| {
+        let values = fields.iter().map(|field| text(&manifest[who][*field])).filter(|value| !value.is_empty());
+        values.collect::<Vec<_>>().join("\n")
+    };
+    let parties = [
+        ("Controller", of("controller", &["name", "address", "email"])),
+        ("Data protection officer", of("dataProtectionOfficer", &["name", "email"])),
+        ("Supervisory authority", of("authority", &["name", "url"])),
+        ("Privacy notice", text(&manifest["privacyNotice"])),
+    ];
+    let named = parties.into_iter().filter(|(_, value)| !value.is_empty());
+    page.table(&["Who", "How to reach them"], named.map(|(who, value)| vec![who.to_owned(), value]));
+    page.tag("p", &text(&manifest["complaint"]));
     page.tag("h2", "Who keeps what");
     let rows = items(manifest, "holders").map(|h| vec![text(&h["name"]), text(&h["rows"]), text(&h["found"])]);
     page.table(&["Part", "Records", "Result"], rows);
@@ -90,7 +105,7 @@ impl Page {
                     Some(why) => format!("(not shown: {why})"),
                     None => row.get(column.name).map(text).unwrap_or_default(),
                 };
-                vec![column.name.to_owned(), value, column.category.name().to_owned(), column.purpose.to_owned()]
+                vec![column.name.to_owned(), value, column.category.name().to_owned(), column.purpose.name().to_owned()]
             });
             self.table(&["Field", "Value", "Kind", "Purpose"], cells);
             self.0.push_str("<br>\n");
@@ -110,7 +125,8 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn escaped(text: &str) -> String {
+/// Text that does nothing in a page, between tags and in a quoted attribute.
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

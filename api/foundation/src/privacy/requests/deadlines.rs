@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::OnConflict};
 
-use super::{RequestState, advance, hold, save, table};
+use super::{RequestState, advance, events, hold, save, table};
 use crate::{
     audit::{self, Event},
     clock::Timestamp,
@@ -143,6 +143,7 @@ async fn raise(scope: &Scope, store: &Store, id: PrivacyRequestId, alarm: Alarm)
         return Ok(false);
     }
     mails::put(&tx, Some(id), MailKind::Alarm).await?;
+    events::append(&tx, id, events::Kind::Alarm).await?;
     let event = Event::new("privacy_request.alarm").target("privacy_request", id.0).detail("alarm", alarm.name());
     audit::append(scope, &tx, event).await?;
     tx.commit().await?;
@@ -174,6 +175,7 @@ async fn blank(scope: &Scope, store: &Store, id: PrivacyRequestId) -> Result<()>
         subjects::freeze(&tx, subject).await?;
         subjects::bury(&tx, subject).await?;
     }
+    events::append(&tx, id, events::Kind::Blanked).await?;
     audit::append(scope, &tx, Event::new("privacy_request.blanked").target("privacy_request", id.0)).await?;
     tx.commit().await?;
     match subject.filter(|_| is_made_for_it) {
@@ -206,6 +208,7 @@ pub(in crate::privacy) async fn forwarded(scope: &Scope, store: &Store, id: Priv
         advance(&mut row, RequestState::Forwarded)?;
     }
     save(&tx, row).await?;
+    events::append(&tx, id, events::Kind::Forwarded).await?;
     audit::append(scope, &tx, Event::new("privacy_request.forwarded").target("privacy_request", id.0)).await?;
     tx.commit().await
 }

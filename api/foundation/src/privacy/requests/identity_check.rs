@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use super::{RequestState, VerifiedBy, advance, find, hold, key_of, place_of, receive, save, table};
+use super::{RequestState, VerifiedBy, advance, events, find, hold, key_of, place_of, receive, save, table};
 use crate::{
     audit::{self, Event},
     clock::Timestamp,
@@ -217,6 +217,7 @@ pub(super) async fn mark(
     if row.state.parse::<RequestState>()?.may_become(RequestState::Verified) {
         advance(row, RequestState::Verified)?;
     }
+    events::append(tx, row.id, events::Kind::Verified).await?;
     let event = Event::new("privacy_request.verified").target("privacy_request", row.id.0).detail("by", by.name());
     audit::append(scope, tx, event).await?;
     Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use super::{
-    PrivacyRequest, RequestKind, RequestSource, RequestState, VerifiedBy, hold, identity_check,
+    PrivacyRequest, RequestKind, RequestSource, RequestState, VerifiedBy, events, hold, identity_check,
     place::{self, PublicPlace},
     read, table,
 };
@@ -23,6 +23,7 @@ use crate::{
     scope::{Actor, Permission, Scope},
     store::{Store, WorkspaceTx},
     vault::{Key, Place},
+    workspaces,
 };
 
 /// The kind of subject that is made for whoever asks from outside.
@@ -171,6 +172,34 @@ pub async fn record(scope: &Scope, store: &Store, recorded: Recorded<'_>) -> Res
     Ok(made)
 }
 
+/// Makes a request of a mail. Where its sender asked often already no code goes out, so that nobody's mailbox is filled by mails in their name.
+pub(super) async fn from_mail(
+    scope: &Scope,
+    tx: &WorkspaceTx,
+    from: Option<&str>,
+    message: &str,
+    received_at: Timestamp,
+) -> Result<PrivacyRequestId> {
+    let message: String = message.chars().take(LONGEST_MESSAGE).collect();
+    let own = workspaces::current(tx).await?.languages;
+    let language = own.iter().map(String::as_str).find(|language| SPOKEN.contains(language));
+    let asked = Asked {
+        kind: RequestKind::Other,
+        email: from.filter(|from| email::normalised(from).is_ok()),
+        message: Some(&message),
+        language,
+    };
+    let new = New::check(asked, RequestSource::Mail, received_at)?;
+    let index = new.index(scope, tx.store()).await?;
+    let is_often = refuse_too_many(tx, index.as_deref()).await.is_err();
+    let row = new.insert(scope, tx, None, index).await?;
+    if row.contact_sealed.is_some() && !is_often {
+        mails::put(tx, Some(row.id), MailKind::Code).await?;
+    }
+    mails::put(tx, Some(row.id), MailKind::Arrived).await?;
+    Ok(row.id)
+}
+
 /// A request that was checked and is not there yet.
 struct New<'a> {
     asked: Asked<'a>,
@@ -253,6 +282,7 @@ impl<'a> New<'a> {
         table::Entity::insert(table::ActiveModel::from(row.clone()).reset_all())
             .exec_without_returning(tx.db())
             .await?;
+        events::append(tx, id, events::Kind::Received).await?;
         let event = Event::new("privacy_request.received").target("privacy_request", id.0);
         let event = event.detail("kind", row.kind.clone()).detail("source", row.source.clone());
         audit::append(scope, tx, event.detail("receivedAt", row.received_at.rfc3339())).await?;

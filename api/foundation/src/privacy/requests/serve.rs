@@ -1,8 +1,9 @@
 //! What staff does with a request: takes it, says whom it is about, extends the period, fulfils or refuses it.
 
 use super::{
-    PrivacyRequest, RefusalGround, RequestState, Verified, advance, find, hold, is_own, key_of, place_of, read, save,
-    table, unknown,
+    PrivacyRequest, RefusalGround, RequestState, Verified, advance,
+    events::{self, Kind},
+    find, hold, is_own, key_of, place_of, read, save, table, unknown,
 };
 use crate::{
     audit::{self, Event},
@@ -28,7 +29,7 @@ pub async fn take(scope: &Scope, store: &Store, id: PrivacyRequestId) -> Result<
     advance(&mut row, RequestState::InProgress)?;
     row.forwarded_at.get_or_insert(store.now());
     row.taken_by = scope.actor().id();
-    changed(scope, tx, row, Event::new("privacy_request.taken")).await
+    changed(scope, tx, row, (Kind::Taken, Event::new("privacy_request.taken"))).await
 }
 
 /// Says whose data a request is about, once staff found out. The request's token opens that person's rights from then on.
@@ -43,7 +44,7 @@ pub async fn link(scope: &Scope, store: &Store, id: PrivacyRequestId, person: Su
     subjects::hold_active(&tx, person).await?;
     row.concerns = Some(person);
     let event = Event::new("privacy_request.linked").detail("person", person.to_string());
-    changed(scope, tx, row, event).await
+    changed(scope, tx, row, (Kind::Linked, event)).await
 }
 
 /// Extends the period by two further months (GDPR art. 12(3)): once, before it ends, and the person is told why.
@@ -63,7 +64,7 @@ pub async fn extend(scope: &Scope, store: &Store, id: PrivacyRequestId, words: &
     row.extended_at = Some(store.now());
     seal_words(&tx, &mut row, words).await?;
     mails::put(&tx, Some(id), MailKind::Extended).await?;
-    changed(scope, tx, row, Event::new("privacy_request.extended")).await
+    changed(scope, tx, row, (Kind::Extended, Event::new("privacy_request.extended"))).await
 }
 
 /// Closes a request as served. The person is told in these words.
@@ -86,7 +87,7 @@ async fn close(scope: &Scope, tx: WorkspaceTx, request: Verified<table::Model>, 
     row.closed_at = Some(tx.store().now());
     seal_words(&tx, &mut row, words).await?;
     mails::put(&tx, Some(row.id), MailKind::Fulfilled).await?;
-    changed(scope, tx, row, Event::new("privacy_request.fulfilled")).await
+    changed(scope, tx, row, (Kind::Fulfilled, Event::new("privacy_request.fulfilled"))).await
 }
 
 /// Refuses a request, with a ground, with words for the person, and with where to complain (art. 12(4)).
@@ -110,7 +111,8 @@ pub async fn refuse(
     row.refusal = Some(ground.name().to_owned());
     seal_words(&tx, &mut row, words).await?;
     mails::put(&tx, Some(id), MailKind::Refused).await?;
-    changed(scope, tx, row, Event::new("privacy_request.refused").detail("ground", ground.name())).await
+    let event = Event::new("privacy_request.refused").detail("ground", ground.name());
+    changed(scope, tx, row, (Kind::Refused, event)).await
 }
 
 /// Takes a request back: whoever made it, by their token.
@@ -125,13 +127,19 @@ pub async fn withdraw(scope: &Scope, store: &Store, id: PrivacyRequestId) -> Res
     }
     advance(&mut row, RequestState::Withdrawn)?;
     row.closed_at = Some(store.now());
-    changed(scope, tx, row, Event::new("privacy_request.withdrawn")).await
+    changed(scope, tx, row, (Kind::Withdrawn, Event::new("privacy_request.withdrawn"))).await
 }
 
 /// Writes the row and the entry, and answers with the request.
-async fn changed(scope: &Scope, tx: WorkspaceTx, row: table::Model, event: Event) -> Result<PrivacyRequest> {
+async fn changed(
+    scope: &Scope,
+    tx: WorkspaceTx,
+    row: table::Model,
+    (kind, event): (Kind, Event),
+) -> Result<PrivacyRequest> {
     let id = row.id;
     save(&tx, row).await?;
+    events::append(&tx, id, kind).await?;
     let request = read(&tx, find(&tx, id).await?).await?;
     audit::append(scope, &tx, event.target("privacy_request", id.0)).await?;
     tx.commit().await?;

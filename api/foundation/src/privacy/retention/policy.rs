@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::OnConflict};
 
-use super::{Retention, period::Period, register};
+use super::{Retention, period::Period};
 use crate::{
     audit::{self, Event},
     error::{Error, Result},
@@ -44,7 +44,11 @@ impl Retention {
             .all(tx.db())
             .await?;
         let own: HashMap<String, String> = rows.into_iter().map(|row| (row.class, row.period)).collect();
-        self.classes.iter().filter(|class| class.is_of_workspace()).map(|class| policy(class.table(), &own)).collect()
+        self.classes
+            .iter()
+            .filter(|class| class.is_of_workspace())
+            .map(|class| self.policy(class.table(), &own))
+            .collect()
     }
 
     /// Sets a shorter period in a workspace; none puts the register's back.
@@ -55,7 +59,7 @@ impl Retention {
     pub async fn set_policy(&self, scope: &Scope, class: &str, period: Option<&str>) -> Result<Policy> {
         scope.require(Permission::WorkspaceWrite)?;
         let known = self.classes.iter().find(|known| known.table() == class && known.is_of_workspace());
-        let line = register::line(known.ok_or_else(|| Error::not_found("class of data"))?.table())?;
+        let line = self.line(known.ok_or_else(|| Error::not_found("class of data"))?.table())?;
         let tx = self.store.write(scope).await?;
         match period {
             Some(text) => {
@@ -91,20 +95,20 @@ impl Retention {
         audit::append(scope, &tx, event.detail("period", period.map_or("default".into(), str::to_owned))).await?;
         tx.commit().await?;
         let own = period.map(|period| (class.to_owned(), period.to_owned())).into_iter().collect();
-        policy(class, &own)
+        self.policy(class, &own)
     }
-}
 
-/// A period of before that the register does not allow any more counts as the register's.
-fn policy(class: &str, own: &HashMap<String, String>) -> Result<Policy> {
-    let line = register::line(class)?;
-    let own = own.get(class).map(|text| Period::parse(text)).transpose()?;
-    let period = own.filter(|own| own.is_within(&line.period)).unwrap_or_else(|| line.period.clone());
-    Ok(Policy {
-        class: class.to_owned(),
-        sentence: line.sentence.clone(),
-        period,
-        longest: line.period.clone(),
-        shortest: line.minimum.clone(),
-    })
+    /// A period of before that the register does not allow any more counts as the register's.
+    fn policy(&self, class: &str, own: &HashMap<String, String>) -> Result<Policy> {
+        let line = self.line(class)?;
+        let own = own.get(class).map(|text| Period::parse(text)).transpose()?;
+        let period = own.filter(|own| own.is_within(&line.period)).unwrap_or_else(|| line.period.clone());
+        Ok(Policy {
+            class: class.to_owned(),
+            sentence: line.sentence,
+            period,
+            longest: line.period,
+            shortest: line.minimum,
+        })
+    }
 }

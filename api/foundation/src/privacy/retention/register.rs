@@ -1,11 +1,12 @@
-//! The periods of `personal_data.toml`, read once: the lines that people read are those that the engine keeps to.
+//! The periods of the register: the lines that people read are those that the engine keeps to.
 
 use std::sync::LazyLock;
 
 use super::period::Period;
-use crate::error::{Error, Result};
-
-const REGISTER: &str = include_str!("../../../personal_data.toml");
+use crate::{
+    error::{Error, Result},
+    privacy::register::{Expiry, Register, TableLine, whole},
+};
 
 /// What the register says of the rows of a table whose time runs out by itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +29,7 @@ pub struct Line {
 /// `Internal` where the register cannot be read: nothing is deleted by what is not understood.
 pub fn lines() -> Result<&'static [Line]> {
     static LINES: LazyLock<std::result::Result<Vec<Line>, String>> =
-        LazyLock::new(|| read(REGISTER).map_err(|error| error.message().to_owned()));
+        LazyLock::new(|| lines_of(whole()).map_err(|error| error.message().to_owned()));
     LINES.as_ref().map(Vec::as_slice).map_err(|message| Error::internal(message.clone()))
 }
 
@@ -41,40 +42,31 @@ pub fn line(table: &str) -> Result<&'static Line> {
     found.ok_or_else(|| Error::internal(format!("the register has no period for {table}")))
 }
 
-fn read(text: &str) -> Result<Vec<Line>> {
-    let tables: toml::Table =
-        text.parse().map_err(|error| Error::internal("the register of personal data is no TOML").because(error))?;
-    let mut lines = Vec::new();
-    for (table, columns) in &tables {
-        let Some(row) = columns.get("row").and_then(toml::Value::as_table) else { continue };
-        let word = |name: &str| row.get(name).and_then(toml::Value::as_str);
-        let Some(period) = word("period") else { continue };
-        let missing = |what: &str| Error::internal(format!("the register has no {what} for {table}"));
-        let from = word("from").ok_or_else(|| missing("`from`"))?;
-        if columns.get(from).is_none() {
-            return Err(missing("column that its period is counted from"));
-        }
-        lines.push(Line {
-            table: table.clone(),
-            sentence: word("retention").ok_or_else(|| missing("`retention`"))?.to_owned(),
-            period: Period::parse(period)?,
-            from: from.to_owned(),
-            minimum: word("minimum").map(Period::parse).transpose()?,
-        });
-    }
-    Ok(lines)
+fn lines_of(register: &Register) -> Result<Vec<Line>> {
+    let with_period = register.values().filter_map(|table| Some((table, table.expiry.as_ref()?)));
+    let line = |(table, expiry): (&TableLine, &Expiry)| {
+        Ok(Line {
+            table: table.name.clone(),
+            sentence: table.retention.clone(),
+            period: Period::parse(&expiry.period)?,
+            from: expiry.from.clone(),
+            minimum: expiry.minimum.as_deref().map(Period::parse).transpose()?,
+        })
+    };
+    with_period.map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::privacy::register;
 
     /// `P12M` is written beside `12 months ...`.
     #[test]
     fn the_sentence_and_the_period_say_the_same() {
         for line in lines().unwrap() {
             let (number, unit) = line.sentence.split_once(' ').unwrap();
-            let unit = match unit.split([' ', ',']).next().unwrap() {
+            let unit = match unit.split([' ', ',', ';']).next().unwrap() {
                 "hours" => format!("PT{number}H"),
                 "days" => format!("P{number}D"),
                 "months" => format!("P{number}M"),
@@ -95,6 +87,9 @@ mod tests {
             ("channel_events", "P30D"),
             ("sessions", "P30D"),
             ("audit_details", "P6M"),
+            ("audit_entries", "P6M"),
+            ("accounts", "P3Y"),
+            ("signing_keys", "P10Y"),
             ("api_keys", "P6M"),
             ("erasures", "P3Y"),
         ] {
@@ -102,15 +97,35 @@ mod tests {
         }
     }
 
+    /// The page for whoever answers for it names every class, and how long.
+    #[test]
+    fn the_page_about_retention_says_what_the_register_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/retention.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        for line in lines().unwrap() {
+            let named = format!("`{}`", line.table);
+            let row = page.lines().find(|row| row.starts_with('|') && row.contains(&named));
+            let row = row.unwrap_or_else(|| panic!("{named} is not in the table of docs/retention.md"));
+            let (number, rest) = line.sentence.split_once(' ').unwrap();
+            let unit = rest.split([' ', ',', ';']).next().unwrap();
+            assert!(row.contains(&format!("{number} {unit}")), "{row}: {}", line.sentence);
+        }
+    }
+
     #[test]
     fn a_line_that_does_not_say_from_when_is_refused() {
-        for bad in [
-            "[a]\nrow = { retention = \"1 days\", period = \"P1D\" }\nat = {}",
-            "[a]\nrow = { retention = \"1 days\", period = \"P1D\", from = \"then\" }\nat = {}",
-            "[a]\nrow = { retention = \"1 days\", period = \"soon\", from = \"at\" }\nat = {}",
-            "not = [toml",
-        ] {
-            assert!(read(bad).is_err(), "{bad}");
+        let table = |more: &str| {
+            format!(
+                "[a]\nrow = {{ subject = \"NONE\", retention = \"1 days\", {more} }}\n\
+                 at = {{ category = \"NONE\", purpose = \"OPERATION\" }}\n"
+            )
+        };
+        for bad in ["period = \"P1D\"", "period = \"P1D\", from = \"then\"", "from = \"at\"", "minimum = \"P1D\""] {
+            assert!(register::read(&table(bad)).is_err(), "{bad}");
         }
+        let unreadable = register::read(&table("period = \"soon\", from = \"at\"")).unwrap();
+        assert!(lines_of(&unreadable).is_err());
+        let good = register::read(&table("period = \"P1D\", from = \"at\"")).unwrap();
+        assert_eq!(lines_of(&good).unwrap()[0].from, "at");
     }
 }

@@ -16,17 +16,17 @@ use crate::{
     vault::support::{self, TestStore},
 };
 
-const DAY: Duration = Duration::from_secs(24 * 3_600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-struct World {
-    test: TestStore,
-    scope: Scope,
-    retention: Retention,
-    privacy: Privacy,
+pub(super) struct World {
+    pub(super) test: TestStore,
+    pub(super) scope: Scope,
+    pub(super) retention: Retention,
+    pub(super) privacy: Privacy,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let test = support::open().await;
         let made = accounts::create_first(&test.store, "ann@acme.example", "Mustard-Lantern-47-Quarry", "acme").await;
         let scope = Scope::duty(made.unwrap().workspace, "retention");
@@ -36,22 +36,22 @@ impl World {
         Self { test, scope, retention, privacy }
     }
 
-    fn workspace(&self) -> WorkspaceId {
+    pub(super) fn workspace(&self) -> WorkspaceId {
         self.scope.workspace()
     }
 
-    async fn run(&self) -> Vec<Counted> {
+    pub(super) async fn run(&self) -> Vec<Counted> {
         self.retention.run(&self.scope, Mode::Delete).await.unwrap()
     }
 
-    async fn execute(&self, sql: &str, values: Vec<sea_orm::Value>) {
+    pub(super) async fn execute(&self, sql: &str, values: Vec<sea_orm::Value>) {
         let tx = self.test.store.write(&self.scope).await.unwrap();
         let statement = Statement::from_sql_and_values(self.test.store.backend(), sql, values);
         assert_eq!(tx.execute_raw(statement).await.unwrap().rows_affected(), 1, "{sql}");
         tx.commit().await.unwrap();
     }
 
-    async fn rows(&self, table: &str) -> i64 {
+    pub(super) async fn rows(&self, table: &str) -> i64 {
         let tx = self.test.store.read(&self.scope).await.unwrap();
         let sql = format!("SELECT COUNT(*) AS n FROM {table}");
         let row = tx.query_one_raw(Statement::from_string(self.test.store.backend(), sql)).await.unwrap().unwrap();
@@ -59,7 +59,7 @@ impl World {
     }
 
     /// Somebody who was seen now, once.
-    async fn visitor(&self) -> SubjectId {
+    pub(super) async fn visitor(&self) -> SubjectId {
         let tx = self.test.store.write(&self.scope).await.unwrap();
         let subject = subjects::create(&tx, "visitor").await.unwrap();
         tx.commit().await.unwrap();
@@ -92,12 +92,12 @@ impl World {
     }
 
     /// Turns the clock to a millisecond before this much later, and then over it.
-    fn just_before(&self, later: Timestamp) {
+    pub(super) fn just_before(&self, later: Timestamp) {
         let left = later.0 - 1 - self.test.clock.now().0;
         self.test.clock.advance(Duration::from_millis(left.try_into().unwrap()));
     }
 
-    fn a_moment_later(&self) {
+    pub(super) fn a_moment_later(&self) {
         self.test.clock.advance(Duration::from_millis(1));
     }
 }
@@ -110,7 +110,7 @@ fn classes() -> Vec<Arc<dyn Expiring>> {
     classes
 }
 
-fn of<'a>(counted: &'a [Counted], class: &str) -> &'a Counted {
+pub(super) fn of<'a>(counted: &'a [Counted], class: &str) -> &'a Counted {
     counted.iter().find(|counted| counted.class == class).unwrap()
 }
 
