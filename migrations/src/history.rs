@@ -20,9 +20,9 @@ const PRIVACY: &str = include_str!("m0010_privacy.sql");
 const BACKUPS: &str = include_str!("m0011_backups.sql");
 const ACCOUNTS: &str = include_str!("m0012_accounts.sql");
 const LEAVING: &str = include_str!("m0013_leaving.sql");
+const RIGHTS: &str = include_str!("m0014_rights.sql");
 const ALERTS: &str = include_str!("m0015_alerts.sql");
 const ACCESS_REVIEW: &str = include_str!("m0016_access_review.sql");
-const RIGHTS: &str = include_str!("m0014_rights.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
 
 /// Scripts of the data, oldest first. Append; never change one that was released.

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::{
+    alerts::Rule,
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
@@ -91,6 +92,7 @@ pub async fn request(scope: &Scope, privacy: &Privacy, idempotency_key: &str) ->
     }
     let row = insert(scope, &tx, idempotency_key, None).await?;
     tx.commit().await?;
+    store.signals().count(Rule::Exports, Some(scope.workspace()));
     Ok(row.into())
 }
 
