@@ -1,7 +1,7 @@
 //! Everything that is done leaves an entry, and a changed chain is found out.
 
-use anyhow::Result;
-use consigne_tests::{app::TestApp, texts};
+use anyhow::{Context, Result};
+use consigne_tests::{app::TestApp, client::Client, texts};
 use serde_json::{Value, json};
 
 async fn busy(app: &TestApp) -> Result<consigne_tests::people::Member> {
@@ -35,6 +35,38 @@ async fn what_was_done_is_on_record() -> Result<()> {
         (&verdict["isIntact"], verdict["entries"].as_i64()),
         (&json!(true), Some(i64::try_from(actions.len())?))
     );
+    Ok(())
+}
+
+/// The lines after this number, or the status where there are none.
+async fn lines(who: &Client, after: i64) -> Result<Result<Vec<Value>, u16>> {
+    let answer = who.request(reqwest::Method::GET, &format!("/audit.ndjson?after={after}")).send().await?;
+    if !answer.status().is_success() {
+        return Ok(Err(answer.status().as_u16()));
+    }
+    assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
+    Ok(Ok(answer.text().await?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_taken_along_as_lines_and_that_is_on_record() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (acme, other) = (busy(&app).await?, app.workspace("other").await?);
+    let program = acme.program(&["AUDIT_READ"]).await?;
+    let shown = acme.audited_actions().await?;
+    let all = lines(&program, 0).await?.ok().context("a log")?;
+    let actions: Vec<&str> = all.iter().filter_map(|line| line["action"].as_str()).collect();
+    let (last, before) = actions.split_last().context("a log is not empty")?;
+    assert_eq!((*last, before.len()), ("audit.exported", shown.len()));
+    assert!(before.iter().rev().zip(&shown).all(|(line, known)| line == known), "{actions:?}");
+    let numbers: Vec<i64> = all.iter().filter_map(|line| line["seq"].as_i64()).collect();
+    assert_eq!(numbers, (1..=i64::try_from(all.len())?).collect::<Vec<_>>());
+    assert!(all.iter().all(|line| line["at"].as_str().is_some_and(|at| at.ends_with('Z'))), "{:?}", all[0]);
+    let rest = lines(&program, numbers.len() as i64).await?.ok().context("a log")?;
+    assert_eq!(rest.len(), 1, "only that it was taken along again: {rest:?}");
+    assert!(!lines(&other, 0).await?.ok().context("a log")?.iter().any(|line| line["action"] == "document.added"));
+    let stranger = acme.program(&["KNOWLEDGE_READ"]).await?;
+    assert_eq!((lines(&stranger, 0).await?, lines(&app.public(), 0).await?), (Err(403), Err(401)));
     Ok(())
 }
 

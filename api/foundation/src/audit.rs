@@ -231,17 +231,40 @@ pub struct Entry {
 /// `Forbidden` without [`Permission::AuditRead`]; `Corrupt` where details cannot be opened although their key is there.
 pub async fn page(scope: &Scope, store: &Store, after: Option<i64>, limit: u64) -> Result<Vec<Entry>> {
     scope.require(Permission::AuditRead)?;
-    let workspace = scope.workspace();
     let tx = store.read(scope).await?;
     let entries = audit_entries::Entity::find()
-        .filter(audit_entries::Column::WorkspaceId.eq(workspace))
+        .filter(audit_entries::Column::WorkspaceId.eq(scope.workspace()))
         .filter(audit_entries::Column::Seq.lt(after.unwrap_or(i64::MAX)))
         .order_by_desc(audit_entries::Column::Seq)
         .limit(limit.min(PAGE))
         .all(tx.db())
         .await?;
-    let (Some(newest), Some(oldest)) = (entries.first(), entries.last()) else { return Ok(Vec::new()) };
-    let mut details = details_between(&tx, oldest.seq, newest.seq).await?;
+    shown(tx, entries).await
+}
+
+/// Entries, oldest first, from the one that follows `after`; at most 500 at once.
+///
+/// # Errors
+/// As [`page`].
+pub async fn since(scope: &Scope, store: &Store, after: i64) -> Result<Vec<Entry>> {
+    scope.require(Permission::AuditRead)?;
+    let tx = store.read(scope).await?;
+    let entries = audit_entries::Entity::find()
+        .filter(audit_entries::Column::WorkspaceId.eq(scope.workspace()))
+        .filter(audit_entries::Column::Seq.gt(after))
+        .order_by_asc(audit_entries::Column::Seq)
+        .limit(PAGE)
+        .all(tx.db())
+        .await?;
+    shown(tx, entries).await
+}
+
+/// Entries that follow each other, in either direction, with their details.
+async fn shown(tx: WorkspaceTx, entries: Vec<audit_entries::Model>) -> Result<Vec<Entry>> {
+    let numbers = || entries.iter().map(|entry| entry.seq);
+    let (Some(first), Some(last)) = (numbers().min(), numbers().max()) else { return Ok(Vec::new()) };
+    let mut details = details_between(&tx, first, last).await?;
+    let (store, workspace) = (tx.store().clone(), tx.workspace());
     drop(tx);
     let mut keys = Keys::new(store.vault(), workspace);
     let mut page = Vec::with_capacity(entries.len());

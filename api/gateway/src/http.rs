@@ -10,6 +10,7 @@
 //! no page can act in a visitor's name. No path, query string, address or body reaches a log or a metric.
 
 pub mod answer;
+pub mod audit;
 pub mod channels;
 pub mod cors;
 pub mod executor;
@@ -83,6 +84,7 @@ impl Routes {
             )
             .route("/exports/{token}", web::get().to(exports::get))
             .route("/workspace-exports/{token}", web::get().to(exports::get_archive))
+            .route("/audit.ndjson", web::get().to(audit::get))
             .route("/schemas/portability-1.json", web::get().to(exports::portability_schema))
             .route("/.well-known/jwks.json", web::get().to(keys::jwks));
     }

@@ -1,0 +1,93 @@
+//! The audit log for other programs: `GET /audit.ndjson?after=SEQ`, a line of JSON an entry, oldest first.
+//!
+//! A program keeps the last `seq` it read and asks for what follows. That the log was taken along is an entry of it.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header,
+    web::{Bytes, Data, Query},
+};
+use consigne_foundation::{
+    Error, ErrorKind, Permission, Result, Scope,
+    audit::{self, Entry, Event},
+    identity::authenticate::authenticate,
+    store::Store,
+};
+use futures::{Stream, TryStreamExt};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::graphql::Services;
+
+/// From where on.
+#[derive(Deserialize)]
+pub struct From {
+    /// The number of the last entry that is known already; 0 for all.
+    #[serde(default)]
+    after: i64,
+}
+
+/// The entries that follow.
+pub async fn get(request: HttpRequest, from: Query<From>, services: Data<Services>) -> HttpResponse {
+    let store = services.store.clone();
+    match begin(&request, &store, from.after).await {
+        Ok(scope) => {
+            let lines = lines(scope, store, from.after).map_err(|error| {
+                tracing::error!(?error, "an audit log could not be sent whole");
+                actix_web::error::ErrorInternalServerError("Internal error")
+            });
+            HttpResponse::Ok()
+                .content_type("application/x-ndjson")
+                .insert_header((header::CACHE_CONTROL, "no-store"))
+                .streaming(lines)
+        }
+        Err(error) => match error.kind() {
+            ErrorKind::Unauthenticated => HttpResponse::Unauthorized().finish(),
+            ErrorKind::Forbidden => HttpResponse::Forbidden().finish(),
+            _ if error.is_retryable() => {
+                HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "5")).finish()
+            }
+            _ => {
+                let reference = crate::telemetry::new_reference();
+                tracing::error!(reference, ?error, "an audit log could not be read");
+                HttpResponse::InternalServerError().finish()
+            }
+        },
+    }
+}
+
+/// Who asks; written down before anything is sent.
+async fn begin(request: &HttpRequest, store: &Store, after: i64) -> Result<Scope> {
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let somebody = authenticate(store, given).await?;
+    let scope = somebody.ok_or_else(|| Error::new(ErrorKind::Unauthenticated, "Sign in first."))?.scope;
+    scope.require(Permission::AuditRead)?;
+    let tx = store.write(&scope).await?;
+    audit::append(&scope, &tx, Event::new("audit.exported").detail("after", after)).await?;
+    tx.commit().await?;
+    Ok(scope)
+}
+
+fn lines(scope: Scope, store: Store, mut after: i64) -> impl Stream<Item = Result<Bytes>> {
+    async_stream::try_stream! {
+        loop {
+            let entries = audit::since(&scope, &store, after).await?;
+            let Some(last) = entries.last() else { break };
+            after = last.seq;
+            let text: String = entries.iter().map(|entry| format!("{}\n", line(entry))).collect();
+            yield Bytes::from(text);
+        }
+    }
+}
+
+fn line(entry: &Entry) -> serde_json::Value {
+    json!({
+        "seq": entry.seq,
+        "at": entry.at.rfc3339(),
+        "actor": {"kind": entry.actor_kind, "id": entry.actor_id.map(|id| id.to_string())},
+        "action": entry.action,
+        "target": {"kind": entry.target_kind, "id": entry.target_id.map(|id| id.to_string())},
+        "subject": entry.subject.map(|subject| subject.to_string()),
+        "details": entry.details,
+    })
+}
