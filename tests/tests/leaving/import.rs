@@ -4,6 +4,9 @@ use consigne_tests::app::Vacant;
 
 use super::*;
 
+/// What is in an archive, by name.
+type Files = BTreeMap<String, Vec<u8>>;
+
 /// The owner of a workspace that came in, who chose a password by the operator's link.
 async fn owner_again(app: &TestApp, workspace: &str) -> Result<Member> {
     let owner = app.owner_credentials();
@@ -72,18 +75,18 @@ async fn what_was_changed_or_does_not_fit_is_refused_by_name() -> Result<()> {
     app.run_jobs().await?;
     let files = unpacked(&archive(&app, &acme).await?)?;
     let there = Vacant::new().await?;
-    let refused = async |files: &BTreeMap<String, Vec<u8>>| -> Result<String> {
+    let refused = async |files: &Files| -> Result<String> {
         let file = tempfile::NamedTempFile::new()?;
         std::fs::write(file.path(), packed(files)?)?;
         let said = there.program_says(&["import", &file.path().to_string_lossy()]).await;
         Ok(said.err().context("it was taken")?.to_string())
     };
-    let with = |change: &dyn Fn(&mut BTreeMap<String, Vec<u8>>)| {
+    let with = |change: &dyn Fn(&mut Files)| {
         let mut changed = files.clone();
         change(&mut changed);
         changed
     };
-    let edit = |files: &mut BTreeMap<String, Vec<u8>>, change: &dyn Fn(&mut Value)| {
+    let edit = |files: &mut Files, change: &dyn Fn(&mut Value)| {
         let mut manifest = manifest_of(files).expect("it was read before");
         change(&mut manifest);
         files.insert("manifest.json".to_owned(), manifest.to_string().into_bytes());

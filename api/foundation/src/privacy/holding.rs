@@ -36,11 +36,14 @@ pub struct Table {
     of: Of,
     row: &'static str,
     part: Option<&'static str>,
-    part_by: Option<(&'static str, fn(&str) -> Option<i64>)>,
+    part_by: Option<PartBy>,
     only: &'static [&'static str],
     provided: &'static [Provided],
     read: fn(&[u8]) -> Result<Value>,
 }
+
+/// A column, and which part of the place its value makes.
+type PartBy = (&'static str, fn(&str) -> Option<i64>);
 
 /// What of a table's rows the person provided (GDPR art. 20). Columns are named as a [`Holding`] names them.
 #[derive(Debug)]
