@@ -13,6 +13,7 @@ pub mod connect;
 pub mod entity;
 pub mod notices;
 pub mod probe;
+pub mod replay;
 
 use std::{
     ops::Deref,

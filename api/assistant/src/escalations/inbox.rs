@@ -1,13 +1,14 @@
 //! The inbox of those who answer: what happened in the workspace's escalations, in order, replayed behind a number; and
 //! what a member has not read yet.
 
-use std::time::Duration;
-
 use consigne_foundation::{
     Error, Permission, Result, Scope, Timestamp,
     id::{ChatId, DeliveryId, EscalationId, MessageId, NoteId},
     scope::Actor,
-    store::{Notice, Store, Topic, WorkspaceTx},
+    store::{
+        Notice, Store, Topic, WorkspaceTx,
+        replay::{Numbered, PAGE, replay},
+    },
 };
 use futures::Stream;
 use sea_orm::{
@@ -20,11 +21,6 @@ use crate::{
     chats::{self, Author},
     entity::{chat_reads, escalations, inbox_events as table, messages},
 };
-
-/// Events read in one step.
-const PAGE: u64 = 200;
-/// A look at the rows where no notice came.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,29 +93,16 @@ pub struct Unread {
 
 /// Events behind `after`, without end.
 pub fn listen(scope: Scope, store: Store, after: i64) -> impl Stream<Item = Result<InboxEvent>> + Send {
-    async_stream::stream! {
-        let mut notices = store.notices().listen();
-        let mut seen = after.max(0);
-        loop {
-            match read(&scope, &store, seen).await {
-                Ok(page) => {
-                    let full = page.len() as u64 == PAGE;
-                    for event in page {
-                        seen = event.seq;
-                        yield Ok(event);
-                    }
-                    if full {
-                        continue;
-                    }
-                }
-                Err(error) => {
-                    yield Err(error);
-                    return;
-                }
-            }
-            let workspace = scope.workspace().0;
-            notices.wait_for(LOOK_EVERY, |n| n.topic == Topic::Inbox && n.id == workspace).await;
-        }
+    let told_by = Notice { topic: Topic::Inbox, id: scope.workspace().0 };
+    replay(store.clone(), after, told_by, move |seen| {
+        let (scope, store) = (scope.clone(), store.clone());
+        async move { read(&scope, &store, seen).await }
+    })
+}
+
+impl Numbered for InboxEvent {
+    fn seq(&self) -> i64 {
+        self.seq
     }
 }
 

@@ -1,8 +1,6 @@
 //! What happens to requests, in order, replayed behind a number: for whoever has the inbox of requests open. An event is a row that
 //! is written in the transaction of the deed; it names the request and says nothing of it.
 
-use std::time::Duration;
-
 use futures::Stream;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
@@ -13,13 +11,12 @@ use crate::{
     error::{Error, Result},
     id::PrivacyRequestId,
     scope::{Permission, Scope},
-    store::{Notice, Store, Topic, WorkspaceTx, entity::privacy_request_events as table},
+    store::{
+        Notice, Store, Topic, WorkspaceTx,
+        entity::privacy_request_events as table,
+        replay::{Numbered, PAGE, replay},
+    },
 };
-
-/// Events read in one step.
-const PAGE: u64 = 200;
-/// A look at the rows where no notice came.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,29 +60,16 @@ pub struct RequestEvent {
 
 /// Events behind `after`, without end; those of the last thirty days are there.
 pub fn listen(scope: Scope, store: Store, after: i64) -> impl Stream<Item = Result<RequestEvent>> + Send {
-    async_stream::stream! {
-        let mut notices = store.notices().listen();
-        let mut seen = after.max(0);
-        loop {
-            match read(&scope, &store, seen).await {
-                Ok(page) => {
-                    let is_full = page.len() as u64 == PAGE;
-                    for event in page {
-                        seen = event.seq;
-                        yield Ok(event);
-                    }
-                    if is_full {
-                        continue;
-                    }
-                }
-                Err(error) => {
-                    yield Err(error);
-                    return;
-                }
-            }
-            let workspace = scope.workspace().0;
-            notices.wait_for(LOOK_EVERY, |n| n.topic == Topic::Privacy && n.id == workspace).await;
-        }
+    let told_by = Notice { topic: Topic::Privacy, id: scope.workspace().0 };
+    replay(store.clone(), after, told_by, move |seen| {
+        let (scope, store) = (scope.clone(), store.clone());
+        async move { read(&scope, &store, seen).await }
+    })
+}
+
+impl Numbered for RequestEvent {
+    fn seq(&self) -> i64 {
+        self.seq
     }
 }
 

@@ -1,0 +1,58 @@
+//! Events that are rows: those behind a number, then those that come, on whichever gateway they are made.
+
+use std::{future::Future, time::Duration};
+
+use futures::Stream;
+
+use super::{Notice, Store};
+use crate::error::Result;
+
+/// Events that are read in one step. A page that is not full is the last one for now.
+pub const PAGE: u64 = 200;
+
+/// A look at the rows where no notice came.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// An event that is a row.
+pub trait Numbered {
+    /// Its number, which counts up.
+    fn seq(&self) -> i64;
+}
+
+/// Events behind `after`, without end: `read` answers at most a [`PAGE`] of those behind a number, and is asked again whenever
+/// there is this notice. Ends with the first error of `read`.
+pub fn replay<E, R>(
+    store: Store,
+    after: i64,
+    told_by: Notice,
+    read: impl Fn(i64) -> R + Send,
+) -> impl Stream<Item = Result<E>> + Send
+where
+    E: Numbered + Send,
+    R: Future<Output = Result<Vec<E>>> + Send,
+{
+    async_stream::stream! {
+        // Listening begins before reading, so that no event falls between.
+        let mut notices = store.notices().listen();
+        let mut seen = after.max(0);
+        loop {
+            match read(seen).await {
+                Ok(page) => {
+                    let is_full = page.len() as u64 == PAGE;
+                    for event in page {
+                        seen = event.seq();
+                        yield Ok(event);
+                    }
+                    if is_full {
+                        continue;
+                    }
+                }
+                Err(error) => {
+                    yield Err(error);
+                    return;
+                }
+            }
+            notices.wait_for(LOOK_EVERY, |notice| *notice == told_by).await;
+        }
+    }
+}
