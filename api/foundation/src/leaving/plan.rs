@@ -25,14 +25,20 @@ const OF_INSTANCE: [(&str, &str); 4] = [
 ];
 
 /// Tables that are not in it, and why.
-const LEFT_OUT: [(&str, &str); 16] = [
+const LEFT_OUT: [(&str, &str); 19] = [
     ("account_tickets", "They let somebody sign in or change an account, for some minutes or days."),
+    ("alert_signals", "They are the installation's."),
+    ("alerts", "They are the installation's. Those about a workspace are in its audit log."),
     ("backups", "They are the installation's."),
     ("channel_addresses", "Each is a secret. Another is made when a channel is used again."),
     ("data_exports", "Copies that were made for people, for 72 hours. Another can be made."),
     ("ip_tag_keys", "They are the installation's keys."),
     ("jobs", "What is still to do is found again from the rows that it is about."),
     ("lexicon", "It is counted anew from the passages, under the keys of wherever they are."),
+    (
+        "privacy_letters",
+        "Which mails became requests, by a hash under a key of this installation; how far each mailbox was read is in it.",
+    ),
     ("recovery_codes", "They open accounts."),
     ("recurring_duties", "They are the installation's."),
     ("restore_drills", "They are the installation's."),
@@ -45,7 +51,7 @@ const LEFT_OUT: [(&str, &str); 16] = [
 ];
 
 /// Tables that are in it to be read, and are not imported: the chain is of hashes over what is sealed here, so it ends here.
-const RECORDS: [&str; 4] = ["audit_checkpoints", "audit_details", "audit_entries", "audit_heads"];
+const RECORDS: [&str; 5] = ["audit_anchors", "audit_checkpoints", "audit_details", "audit_entries", "audit_heads"];
 
 /// Columns that keys make from others.
 const DERIVED: [(&str, &str); 10] = [
