@@ -26,6 +26,7 @@ mod outage;
 mod plugins;
 mod privacy_requests;
 mod purposes;
+mod recipients;
 mod records;
 mod reranking;
 mod rights;
