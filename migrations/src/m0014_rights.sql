@@ -48,3 +48,23 @@ CREATE TABLE audit_anchors (
     mac bytea NOT NULL
 );
 CREATE INDEX audit_entries_by_age ON audit_entries (workspace_id, at);
+
+-- Other parties that the operator hands data of all workspaces to: what was declared, and which workspace was told of it when.
+CREATE TABLE recipient_changes (
+    id uuid NOT NULL PRIMARY KEY,
+    plugin_id text NOT NULL,
+    declaration text NOT NULL,
+    declaration_hash bytea NOT NULL,
+    announced_at bigint NOT NULL,
+    is_from_the_start boolean NOT NULL
+);
+
+CREATE TABLE recipient_notices (
+    workspace_id uuid NOT NULL REFERENCES workspaces (id),
+    change_id uuid NOT NULL REFERENCES recipient_changes (id),
+    told_at bigint NOT NULL,
+    mails bigint NOT NULL,
+    objected_at bigint,
+    objected_by uuid,
+    PRIMARY KEY (workspace_id, change_id)
+);

@@ -432,6 +432,31 @@ impl Corrector for Falling {
 /// A plugin as if another party stood behind it.
 pub struct Outside(pub Arc<dyn Plugin>);
 
+/// The same, of another party.
+pub struct OperatedBy(Outside, &'static str);
+
+impl Outside {
+    /// The same, of this party.
+    pub fn operated_by(self, operator: &'static str) -> OperatedBy {
+        OperatedBy(self, operator)
+    }
+}
+
+#[async_trait]
+impl Plugin for OperatedBy {
+    fn manifest(&self) -> &Manifest {
+        self.0.manifest()
+    }
+
+    fn processing(&self, settings: &Value) -> Processing {
+        Processing { operator: self.1.to_owned(), ..self.0.processing(settings) }
+    }
+
+    async fn open(&self, capability: CapabilityKind, settings: Value, egress: Egress) -> Result<Capability> {
+        self.0.open(capability, settings, egress).await
+    }
+}
+
 #[async_trait]
 impl Plugin for Outside {
     fn manifest(&self) -> &Manifest {

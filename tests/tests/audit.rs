@@ -1,7 +1,11 @@
 //! Everything that is done leaves an entry, and a changed chain is found out.
 
 use anyhow::{Context, Result};
-use consigne_tests::{app::TestApp, client::Client, texts};
+use consigne_tests::{
+    app::{TestApp, days},
+    client::Client,
+    texts,
+};
 use serde_json::{Value, json};
 
 async fn busy(app: &TestApp) -> Result<consigne_tests::people::Member> {
@@ -99,4 +103,35 @@ async fn an_audit_log_shows_its_own_workspace_only() -> Result<()> {
     let (_, other) = (busy(&app).await?, app.workspace("other").await?);
     assert!(!other.audited_actions().await?.iter().any(|action| action.contains("document")));
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn day_89_is_there_day_184_is_gone_and_what_is_left_can_be_verified() -> Result<()> {
+    let app = TestApp::start().await?;
+    let acme = app.workspace("acme").await?;
+    acme.assistant("Ada").await?;
+    // A session would end while the clock turns.
+    let auditor = acme.program(&["AUDIT_READ"]).await?;
+    // What is on record is signed.
+    app.run_duties().await?;
+    let is_there = async || anyhow::Ok(auditor.audited_actions().await?.contains(&"assistant.created".to_owned()));
+    app.advance(days(89));
+    app.run_duties().await?;
+    assert!(is_there().await?, "day 89");
+    app.advance(days(95));
+    app.run_duties().await?;
+    assert!(!is_there().await?, "day 184");
+    let judged = verdict(&auditor).await?;
+    assert_eq!(judged["isIntact"], true, "{judged}");
+    assert!(auditor.audited_actions().await?.contains(&"retention.deleted".to_owned()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_less_than_ninety_days_refuses_to_start() -> Result<()> {
+    for period in ["P30D", "P89D", "P7M", "soon"] {
+        let refused = TestApp::start_with(&["--audit-period", period]).await.err().expect("it does not start");
+        assert!(format!("{refused:?}").contains("audit log"), "{refused:?}");
+    }
+    TestApp::start_with(&["--audit-period", "P90D"]).await.map(drop)
 }

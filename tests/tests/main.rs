@@ -27,6 +27,7 @@ mod outage;
 mod plugins;
 mod privacy_requests;
 mod purposes;
+mod recipients;
 mod records;
 mod reranking;
 mod rights;

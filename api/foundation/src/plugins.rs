@@ -12,10 +12,12 @@
 //! - No setting is ever returned, logged or named in an error.
 //! - No workspace's settings mix with the operator's, so that no operator's key goes to a host that a workspace names.
 //! - No plugin that a workspace switched off answers for it.
+//! - No other party that the operator chose answers for a workspace that was not told of it thirty days before ([`outside`]).
 //! - No plugin that speaks to others is opened for a purpose that the workspace revoked.
 
 pub mod addresses;
 mod facts;
+pub mod outside;
 pub mod register;
 pub(crate) mod settings;
 
@@ -335,7 +337,7 @@ impl Registry {
                 Err(error) => return Err(error),
             }
         }
-        let Some(entry) = self.operators_mailer() else { return Ok(None) };
+        let Some(entry) = self.operators_mailer_for(scope, store).await? else { return Ok(None) };
         let cell = self.cell((Whose::Operator, entry.id(), CapabilityKind::Mailer), 0);
         let open = async || entry.open(CapabilityKind::Mailer, entry.settings.clone()).await;
         match cell.get_or_try_init(open).await?.clone() {

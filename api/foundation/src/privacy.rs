@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`subjects`], [`identifiers`] (what people are known by), [`merges`] (who is one), [`register`], [`holder`],
 //! [`holding`] (what tables have about somebody), [`persons`]; then the rights: [`exports`] (GDPR art. 15 and 20),
-//! [`restriction`] (art. 18) with [`recipients`] (who got data), [`erasure`] (art. 17), [`ledger`], [`second_reader`], [`holds`],
+//! [`restriction`] (art. 18) with [`recipients`] (who got data) and [`recipient_changes`] (who is to), [`erasure`] (art. 17), [`ledger`], [`second_reader`], [`holds`],
 //! [`certificate`], [`finality`]; [`retention`] (art. 5(1)(e)); then [`purposes`], [`instructions`], [`consents`] (art. 7),
 //! [`objections`] (art. 21), and [`admission`], which asks them all; then [`calendar`], [`requests`] (who asks, and by when),
 //! [`mails`], [`information`] (what the public is told), [`records`] (art. 30).
@@ -37,6 +37,7 @@ pub mod merges;
 pub mod objections;
 pub mod persons;
 pub mod purposes;
+pub mod recipient_changes;
 pub mod recipients;
 pub mod records;
 pub mod register;
@@ -60,6 +61,7 @@ pub use self::{
     member_holder::MemberHolder,
     objections::ObjectionReplay,
     purposes::Purpose,
+    recipient_changes::RecipientNotices,
     requests::{PrivacyDeadlines, PrivacyMailboxes},
     rights_holder::RightsHolder,
     second_reader::OtherRole,

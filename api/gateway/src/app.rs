@@ -24,7 +24,7 @@ use consigne_foundation::{
     leaving::ArchiveHolder,
     plugins::Registry,
     privacy::{
-        DataHolder, IdentityHolder, MemberHolder, OtherRole, Privacy, RightsHolder, WordHolder,
+        DataHolder, IdentityHolder, MemberHolder, OtherRole, Privacy, RightsHolder, WordHolder, recipient_changes,
         retention::{self, AuditEntries, Retention, Visitors},
     },
     store::{Store, StoreSettings, connect},
@@ -177,6 +177,7 @@ impl App {
         let blobs = Blobs::open(&config.data.blobs()?)?;
         let registry = Arc::new(registry);
         registry.open_defaults().await?;
+        recipient_changes::note(&store, &registry).await?;
         let metrics = Arc::new(Metrics::new());
         let backups = Backups::new(store.clone(), blobs.clone(), config.backups.options(&config.data, root)?);
         let mut services = services(&config, store, blobs, backups, registry, metrics.clone())?;

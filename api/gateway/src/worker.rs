@@ -36,7 +36,7 @@ use consigne_foundation::{
     leaving::{ArchiveHandler, ArchiveSweep},
     privacy::{
         EraseHandler, ExportHandler, ExportSweep, FinalCertificates, LedgerReplay, ObjectionReplay, PrivacyDeadlines,
-        PrivacyMailHandler, PrivacyMailboxes,
+        PrivacyMailHandler, PrivacyMailboxes, RecipientNotices,
         requests::deadlines::AlarmMeter,
         retention::{RetentionDuty, RetentionMeter},
     },
@@ -88,6 +88,11 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         Arc::new(ObjectionReplay(services.privacy.clone())),
         Arc::new(PrivacyDeadlines(Arc::new(Meter(metrics.clone())))),
         Arc::new(PrivacyMailboxes(services.registry.clone())),
+        Arc::new(RecipientNotices {
+            mailer: services.account_mails.mailer.clone(),
+            registry: services.registry.clone(),
+            console_url: services.account_mails.console_url.clone(),
+        }),
         Arc::new(BlobSweep { knowledge: knowledge.clone(), suspects: Mutex::default() }),
         Arc::new(IndexSweep::new(knowledge.clone())),
         Arc::new(SourceSchedule(knowledge.clone())),

@@ -128,14 +128,25 @@ impl IngestHandler {
             let tx = self.0.store.read(scope).await?;
             admission::refusal(&tx, Purpose::KnowledgeIndexing, None).await?
         };
-        let Some(refusal) = found else { return Ok(None) };
+        // Another party that the operator chose waits for its thirty days, or was objected to.
+        let embedder = model::current(scope, &self.0).await?.plugin;
+        let installation = self.0.registry.require_installation(scope, &self.0.store, &embedder).await;
+        let is_announced = match installation {
+            Err(error) if error.kind() == ErrorKind::PurposeRefused => false,
+            other => other.map(|()| true)?,
+        };
+        if found.is_none() && is_announced {
+            return Ok(None);
+        }
         if row.stage == DocumentStage::WaitingForInstruction.name() {
             return Ok(Some(Outcome::Later(ASK_AGAIN)));
         }
         let run = Run { knowledge: &self.0, scope, row: row.clone() };
         match run.stage(DocumentStage::WaitingForInstruction, []).await {
             Ok(()) => {
-                admission::write_down(scope, &self.0.store, refusal).await?;
+                if let Some(refusal) = found {
+                    admission::write_down(scope, &self.0.store, refusal).await?;
+                }
                 Ok(Some(Outcome::Later(ASK_AGAIN)))
             }
             Err(Stopped::Error(error)) => Err(error),

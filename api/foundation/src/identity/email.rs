@@ -53,7 +53,7 @@ pub(crate) fn index_of_typed(store: &Store, typed: &str) -> Vec<u8> {
 }
 
 /// The address of an account.
-pub(super) fn open(store: &Store, account: AccountId, sealed: &[u8]) -> Result<String> {
+pub(crate) fn open(store: &Store, account: AccountId, sealed: &[u8]) -> Result<String> {
     store.vault().instance_key().open_text(&place(account), sealed)
 }
 

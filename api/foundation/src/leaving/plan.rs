@@ -25,7 +25,7 @@ const OF_INSTANCE: [(&str, &str); 4] = [
 ];
 
 /// Tables that are not in it, and why.
-const LEFT_OUT: [(&str, &str); 19] = [
+const LEFT_OUT: [(&str, &str); 21] = [
     ("account_tickets", "They let somebody sign in or change an account, for some minutes or days."),
     ("alert_signals", "They are the installation's."),
     ("alerts", "They are the installation's. Those about a workspace are in its audit log."),
@@ -39,6 +39,8 @@ const LEFT_OUT: [(&str, &str); 19] = [
         "privacy_letters",
         "Which mails became requests, by a hash under a key of this installation; how far each mailbox was read is in it.",
     ),
+    ("recipient_changes", "They are the installation's."),
+    ("recipient_notices", "What this installation announced. Wherever it goes announces its own."),
     ("recovery_codes", "They open accounts."),
     ("recurring_duties", "They are the installation's."),
     ("restore_drills", "They are the installation's."),

@@ -19,7 +19,7 @@ impl Registry {
         plugin: &str,
     ) -> Result<(Arc<dyn Embedder>, RouteFacts)> {
         if plugin == self.0.embedder {
-            return self.own_embedder_route();
+            return self.own_embedder_route(scope, store).await;
         }
         match self.opened(scope, store, plugin, CapabilityKind::Embedder).await? {
             (Capability::Embedder(embedder), facts) => Ok((embedder, facts)),
@@ -41,8 +41,10 @@ impl Registry {
     /// The installation's embedder with the facts of its route.
     ///
     /// # Errors
-    /// `Unavailable` before [`Registry::open_defaults`].
-    pub fn own_embedder_route(&self) -> Result<(Arc<dyn Embedder>, RouteFacts)> {
+    /// `Unavailable` before [`Registry::open_defaults`]; `PurposeRefused` where another party is behind it that the workspace was not told
+    /// of for thirty days, or objected to.
+    pub async fn own_embedder_route(&self, scope: &Scope, store: &Store) -> Result<(Arc<dyn Embedder>, RouteFacts)> {
+        self.require_announced(scope, store, &self.0.embedder).await?;
         Ok((self.embedder()?, self.operators_facts(&self.0.embedder)?))
     }
 

@@ -69,9 +69,16 @@ impl Registry {
     /// # Errors
     /// `Forbidden` without `PLUGINS_READ`; `Corrupt`.
     pub async fn recipients(&self, scope: &Scope, store: &Store) -> Result<Vec<Recipient>> {
-        let used = self.list(scope, store).await?.into_iter();
-        let used = used.filter(|plugin| plugin.enabled && !plugin.processing.categories.is_empty());
-        let all = used.map(|plugin| Recipient {
+        let mut used = Vec::new();
+        for plugin in self.list(scope, store).await? {
+            let is_handed = plugin.enabled && !plugin.processing.categories.is_empty();
+            // One that the workspace enabled by itself is its own instruction.
+            let is_own = plugin.enabled_at.is_some();
+            if is_handed && (is_own || self.is_admitted(scope, store, plugin.manifest.id).await?) {
+                used.push(plugin);
+            }
+        }
+        let all = used.into_iter().map(|plugin| Recipient {
             plugin: plugin.manifest.id,
             name: plugin.manifest.name,
             role: plugin.processing.role,
@@ -81,7 +88,8 @@ impl Registry {
         });
         let mut all: Vec<Recipient> = all.collect();
         let has_own = all.iter().any(|r| self.entry(r.plugin).is_ok_and(|entry| entry.offers(CapabilityKind::Mailer)));
-        if let Some(mailer) = self.operators_mailer().filter(|_| !has_own) {
+        let operators = if has_own { None } else { self.operators_mailer_for(scope, store).await? };
+        if let Some(mailer) = operators {
             all.push(Recipient {
                 plugin: mailer.id(),
                 name: mailer.plugin.manifest().name,

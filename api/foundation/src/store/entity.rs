@@ -31,6 +31,8 @@ pub mod privacy_mails;
 pub mod privacy_request_events;
 pub mod privacy_requests;
 pub mod privacy_settings;
+pub mod recipient_changes;
+pub mod recipient_notices;
 pub mod recovery_codes;
 pub mod recurring_duties;
 pub mod restore_drills;

@@ -1,7 +1,10 @@
 //! Plugins, and who gets which personal data through them.
 
 use async_graphql::{Context, Enum, InputObject, Json, Object, Result, SimpleObject};
-use consigne_foundation::{Permission, plugins as registry, privacy};
+use consigne_foundation::{
+    Permission, plugins as registry,
+    privacy::{self, recipient_changes},
+};
 use consigne_sdk as sdk;
 use serde_json::Value;
 
@@ -119,6 +122,51 @@ pub struct Recipient {
     pub processing: ProcessingDeclaration,
 }
 
+/// Another party that gets data of all workspaces because the operator chose it, or is to.
+#[derive(SimpleObject, Clone)]
+pub struct RecipientChange {
+    /// The plugin through which it gets data.
+    pub plugin_id: String,
+    /// Who operates the other side.
+    pub operator: String,
+    /// Where: `LOCAL`, `EEA`, an ISO 3166-1 code, or `UNDECLARED`.
+    pub region: String,
+    /// Under which transfer safeguard.
+    pub safeguard: String,
+    /// What they keep.
+    pub retention: String,
+    /// Which categories are handed over.
+    pub categories: Vec<String>,
+    /// For which purposes.
+    pub purposes: Vec<String>,
+    /// The hosts it goes to.
+    pub hosts: Vec<String>,
+    /// When the installation announced it.
+    pub announced_at: DateTime,
+    /// When the workspace was told; null where it was there from the start, or nobody was told yet.
+    pub told_at: Option<DateTime>,
+    /// From when on it gets data of the workspace, unless the workspace objects; null while nobody was told.
+    pub usable_from: Option<DateTime>,
+    /// When the workspace objected; it gets no data of it then.
+    pub objected_at: Option<DateTime>,
+}
+
+/// To whom to object.
+#[derive(InputObject)]
+pub struct ObjectToRecipientInput {
+    /// The plugin through which they would get data.
+    pub plugin_id: String,
+}
+
+/// How the workspace stands to the party, or why nothing was changed.
+#[derive(SimpleObject)]
+pub struct RecipientChangePayload {
+    /// The party.
+    pub recipient_change: Option<RecipientChange>,
+    /// Why nothing was changed.
+    pub user_errors: Vec<UserError>,
+}
+
 /// Which plugin to enable, and how.
 #[derive(InputObject)]
 pub struct EnablePluginInput {
@@ -164,6 +212,14 @@ impl PluginQuery {
         let all = ctx.services().registry.recipients(&scope, ctx.store()).await.map_err(refuse)?;
         Ok(all.into_iter().map(Recipient::from).collect())
     }
+
+    /// Other parties that the operator hands data of all workspaces to, and from when on: a new one is announced thirty days ahead, the
+    /// newest first. What the workspace enables by itself is not among them.
+    async fn recipient_changes(&self, ctx: &Context<'_>) -> Result<Vec<RecipientChange>> {
+        let scope = ctx.scope(Permission::PluginsRead)?;
+        let all = recipient_changes::list(&scope, ctx.store()).await.map_err(refuse)?;
+        Ok(all.into_iter().map(RecipientChange::from).collect())
+    }
 }
 
 /// Enabling and disabling plugins.
@@ -182,6 +238,18 @@ impl PluginMutation {
         let settings = input.settings.map_or_else(|| Value::Object(serde_json::Map::new()), |json| json.0);
         let enabled = ctx.services().registry.enable(&scope, ctx.store(), &input.plugin_id, settings).await;
         PluginPayload::of(enabled)
+    }
+
+    /// Objects to another party that was announced: it gets no data of the workspace. Possible until it does.
+    async fn object_to_recipient(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to do, and with what.")] input: ObjectToRecipientInput,
+    ) -> Result<RecipientChangePayload> {
+        let scope = ctx.scope(Permission::PrivacyWrite)?;
+        let objected = recipient_changes::object(&scope, ctx.store(), &input.plugin_id).await;
+        let (change, user_errors) = split(objected)?;
+        Ok(RecipientChangePayload { recipient_change: change.map(RecipientChange::from), user_errors })
     }
 
     /// Disables a plugin for the workspace. Its sealed settings go.
@@ -227,6 +295,30 @@ impl From<registry::Recipient> for Recipient {
             hosts: r.hosts,
             since: r.since.map(DateTime::from),
             processing: r.processing.into(),
+        }
+    }
+}
+
+impl From<recipient_changes::RecipientChange> for RecipientChange {
+    fn from(c: recipient_changes::RecipientChange) -> Self {
+        let text = |field: &str| c.declaration[field].as_str().unwrap_or_default().to_owned();
+        let all = |field: &str| {
+            let values = c.declaration[field].as_array().into_iter().flatten().filter_map(Value::as_str);
+            values.map(str::to_owned).collect()
+        };
+        Self {
+            operator: text("operator"),
+            region: text("region"),
+            safeguard: text("safeguard"),
+            retention: text("retention"),
+            categories: all("categories"),
+            purposes: all("purposes"),
+            hosts: all("hosts"),
+            announced_at: c.announced_at.into(),
+            told_at: c.told_at.map(DateTime::from),
+            usable_from: c.usable_from.map(DateTime::from),
+            objected_at: c.objected_at.map(DateTime::from),
+            plugin_id: c.plugin,
         }
     }
 }

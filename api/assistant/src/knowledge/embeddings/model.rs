@@ -90,6 +90,7 @@ impl InUse {
 /// # Errors
 /// `Unavailable`; `Corrupt` where a stored vector cannot be opened.
 pub(crate) async fn in_use(scope: &Scope, knowledge: &Knowledge) -> Result<InUse> {
+    knowledge.registry.require_index(scope, &knowledge.store).await?;
     let model = current(scope, knowledge).await?;
     if let Some((embedder, facts)) = embedder_of(scope, knowledge, &model.plugin, model.fingerprint).await {
         return Ok(InUse { model, embedder, facts });
@@ -107,7 +108,7 @@ pub(crate) async fn in_use(scope: &Scope, knowledge: &Knowledge) -> Result<InUse
     };
     let (embedder, facts) = match substitute {
         Some(route) => route,
-        None => knowledge.registry.own_embedder_route()?,
+        None => knowledge.registry.own_embedder_route(scope, &knowledge.store).await?,
     };
     Ok(InUse { model, embedder, facts })
 }

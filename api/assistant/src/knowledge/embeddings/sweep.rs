@@ -59,6 +59,11 @@ impl EmbeddingSweep {
         if wanted.fingerprint == searched.fingerprint {
             return Ok(());
         }
+        // Another party that the operator chose waits for its thirty days; until then the earlier model goes on.
+        match self.0.registry.require_installation(scope, &self.0.store, &wanted.plugin).await {
+            Err(error) if error.kind() == ErrorKind::PurposeRefused => return Ok(()),
+            other => other?,
+        }
         let is_whole = model::in_use(scope, &self.0).await?.is_whole();
         if is_whole && self.was_called_off(scope, &wanted).await? {
             return Ok(());
