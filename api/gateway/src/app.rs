@@ -47,7 +47,7 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(5);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Root mutation fields that stand alone in their request: what is worth guessing at, or cannot be undone.
-const ALONE: [&str; 24] = [
+const ALONE: [&str; 25] = [
     "signIn",
     "completeSignIn",
     "refreshSession",
@@ -59,6 +59,7 @@ const ALONE: [&str; 24] = [
     "requestAccess",
     "requestPortability",
     "exportWorkspace",
+    "terminateWorkspace",
     "submitPrivacyRequest",
     "verifyPrivacyRequest",
     "sendPrivacyCode",
