@@ -5,7 +5,7 @@ use sea_orm_migration::{
     sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr},
 };
 
-use crate::{dialect, expiry, isolation, restriction};
+use crate::{dialect, expiry, isolation, leaving, restriction};
 
 const FIRST_TABLES: &str = include_str!("m0001_first_tables.sql");
 const LOST_CLAIMS: &str = include_str!("m0002_lost_claims.sql");
@@ -107,6 +107,7 @@ pub async fn migrate_data(db: &DatabaseConnection, application_role: Option<&str
     Data::up(db, None).await?;
     restriction::guard(db).await?;
     expiry::make(db, application_role).await?;
+    leaving::install(db).await?;
     if let Some(role) = application_role {
         let scripts = DATA.iter().flat_map(|(_, sql)| dialect::tables(sql));
         for statement in scripts.flat_map(|table| isolation::grant(table, role)) {

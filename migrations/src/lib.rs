@@ -12,6 +12,7 @@ pub mod dialect;
 pub mod expiry;
 pub mod history;
 pub mod isolation;
+mod leaving;
 pub mod restriction;
 
 pub use history::{applied, data_steps, grant_reading, migrate_data, migrate_data_to, migrate_keys, pending};

@@ -196,6 +196,12 @@ impl TestApp {
         Ok(())
     }
 
+    /// Runs one recurring duty, due or not.
+    pub async fn run_duty(&self, name: &str) -> Result<()> {
+        self.running.app.runner.run_duty_once(name).await?;
+        Ok(())
+    }
+
     /// What another process of the same installation says when it is called with these words: `["verify"]`.
     pub async fn program_says(&self, words: &[&str]) -> Result<String> {
         program_says(words, &self.flags).await
@@ -271,6 +277,23 @@ impl TestApp {
             }
         }
         Ok(counts)
+    }
+
+    /// How many rows a table has of a workspace.
+    pub async fn rows_of_workspace(&self, table: &str, workspace: &str) -> Result<i64> {
+        self.rows_with(table, "workspace_id", workspace).await
+    }
+
+    /// How many rows a table has of a person.
+    pub async fn rows_of_person(&self, table: &str, subject: &str) -> Result<i64> {
+        self.rows_with(table, if table == "subjects" { "id" } else { "subject_id" }, subject).await
+    }
+
+    async fn rows_with(&self, table: &str, column: &str, id: &str) -> Result<i64> {
+        let data = self.database.connections().await?.into_iter().next().context("there is a database")?;
+        let sql = format!("SELECT count(*) AS n FROM {table} WHERE {column} = $1");
+        let statement = Statement::from_sql_and_values(data.get_database_backend(), sql, [uuid_of(id)?.into()]);
+        Ok(data.query_one_raw(statement).await?.context("a count has a row")?.try_get("", "n")?)
     }
 
     /// The tables that belong to a workspace.
@@ -381,6 +404,17 @@ async fn program_says(words: &[&str], flags: &[String]) -> Result<String> {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     Ok(said)
+}
+
+/// What a database calls an id.
+pub fn uuid_of(id: &str) -> Result<uuid::Uuid> {
+    let (_, digits) = id.split_once('_').context("an id says its kind")?;
+    let mut number = 0;
+    for digit in digits.bytes() {
+        let value = b"0123456789abcdefghjkmnpqrstvwxyz".iter().position(|known| *known == digit);
+        number = (number << 5) | value.context("an id is in base 32")? as u128;
+    }
+    Ok(uuid::Uuid::from_u128(number))
 }
 
 /// A time in days.

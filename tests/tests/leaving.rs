@@ -2,6 +2,7 @@
 
 mod archives;
 mod import;
+mod termination;
 
 use std::{
     collections::BTreeMap,

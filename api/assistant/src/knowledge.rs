@@ -13,6 +13,7 @@ pub mod chunk;
 pub mod deletion;
 pub mod documents;
 pub mod embeddings;
+pub mod ending;
 pub mod ingest;
 pub mod language;
 mod lexicon;

@@ -50,6 +50,7 @@ use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
     id::{SubjectId, WorkspaceId},
+    leaving::termination,
     scope::{Permission, Scope},
     store::{
         Store, WorkspaceTx,
@@ -322,5 +323,9 @@ pub(crate) fn read_details(opened: &[u8]) -> Result<Value> {
 /// # Errors
 /// `Unavailable`.
 pub async fn audited_workspaces(store: &Store) -> Result<Vec<WorkspaceId>> {
-    workspaces::all_ids(store).await
+    let ending = termination::being_purged(store).await?;
+    let mut all = workspaces::all_ids(store).await?;
+    // Their details go before the rest does.
+    all.retain(|workspace| !ending.contains(workspace));
+    Ok(all)
 }

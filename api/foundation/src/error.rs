@@ -28,6 +28,8 @@ pub enum ErrorKind {
     Disabled,
     /// The workspace does not instruct this purpose (any more), or the person objected to it or did not consent.
     PurposeRefused,
+    /// The workspace is at its end: it can be read, taken along, and kept open, and nothing else.
+    WorkspaceClosed,
     /// A limit of size, number or depth is passed.
     LimitExceeded,
     /// The text holds a secret or a special category of personal data that there is no ground on record for.

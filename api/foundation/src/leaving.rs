@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`plan`] (which tables and columns), [`opened`] (values opened, and sealed again), [`csv`], [`lines`] (a table as
 //! lines), [`pour`] (an archive while it streams), [`manifest`]; then [`exports`] (asking for one, and its link), [`make`], [`keep`];
-//! then [`archive`] and [`import`].
+//! then [`archive`] and [`import`]; and [`termination`], the end of the contract.
 //!
 //! Invariants, as absences:
 //! - No column is left out in silence: the manifest names it, and why.
@@ -26,9 +26,15 @@ pub mod manifest;
 pub(crate) mod opened;
 pub(crate) mod plan;
 pub(crate) mod pour;
+pub mod termination;
 
 pub use self::{
     exports::{WorkspaceExport, WorkspaceExportState},
     keep::{ArchiveHolder, ArchiveSweep},
     make::ArchiveHandler,
+    termination::{
+        Termination, TerminationState,
+        duty::{TerminationDuty, TerminationMeter},
+        purge::{Estate, TerminationHandler},
+    },
 };

@@ -105,6 +105,11 @@ impl Privacy {
         &self.blobs
     }
 
+    /// Backups of the installation, where it makes any.
+    pub(crate) fn backups(&self) -> Option<&Backups> {
+        self.backups.as_ref()
+    }
+
     /// The tables that holders answer for.
     pub(crate) fn held_tables(&self) -> impl Iterator<Item = &'static holding::Table> {
         self.holders.iter().flat_map(|holder| holder.tables())

@@ -193,19 +193,40 @@ pub struct Scope {
     permissions: Permissions,
     /// When a member last proved who they are.
     confirmed_at: Option<Timestamp>,
+    /// Whether the workspace is at its end.
+    is_closing: bool,
 }
+
+/// What is still allowed while a workspace is at its end: reading, and people's rights.
+const WHILE_CLOSING: [Permission; 10] = [
+    Permission::WorkspaceRead,
+    Permission::KnowledgeRead,
+    Permission::ChatsRead,
+    Permission::PluginsRead,
+    Permission::AuditRead,
+    Permission::PrivacyRead,
+    Permission::PrivacyErase,
+    Permission::SubjectsRead,
+    Permission::RightsServe,
+    Permission::PrivacyWrite,
+];
 
 /// For how long what cannot be undone may be done after a member proved who they are.
 pub const CONFIRMED_FOR: Duration = Duration::from_secs(5 * 60);
 
 impl Scope {
     pub(crate) fn new(workspace: WorkspaceId, actor: Actor, permissions: Permissions) -> Self {
-        Self { workspace, actor, permissions, confirmed_at: None }
+        Self { workspace, actor, permissions, confirmed_at: None, is_closing: false }
     }
 
     /// The same member, who proved at this moment who they are.
     pub(crate) fn confirmed(self, at: Option<Timestamp>) -> Self {
         Self { confirmed_at: at, ..self }
+    }
+
+    /// The same actor, in a workspace that is at its end or is not.
+    pub(crate) fn closing(self, is_closing: bool) -> Self {
+        Self { is_closing, ..self }
     }
 
     /// The same actor in another workspace, where nothing but being on record is allowed: for the audit log of what a
@@ -273,14 +294,24 @@ impl Scope {
         Err(Error::new(ErrorKind::ConfirmationRequired, message))
     }
 
-    /// Refuses unless this is allowed.
+    /// Refuses unless this is allowed, and the workspace is not at its end.
     ///
     /// # Errors
-    /// `Forbidden`.
+    /// `Forbidden`; `WorkspaceClosed`.
     pub fn require(&self, permission: Permission) -> Result<()> {
         if self.permissions.has(permission) {
+            if self.is_closing && !WHILE_CLOSING.contains(&permission) {
+                return Err(closed());
+            }
             return Ok(());
         }
         Err(Error::new(ErrorKind::Forbidden, format!("This needs the permission {}.", permission.name())))
     }
+}
+
+/// The workspace is at its end.
+pub(crate) fn closed() -> Error {
+    let message =
+        "This workspace is at its end: it can be read, taken along (exportWorkspace) and kept (cancelTermination).";
+    Error::new(ErrorKind::WorkspaceClosed, message)
 }

@@ -115,6 +115,7 @@ impl Vault {
         self.0.checked.get_or_try_init(|| self.doctor()).await?;
         let key = match self.stored_workspace_key(workspace).await? {
             Some(key) => key,
+            None if self.is_ended(workspace).await? => return Err(Error::not_found("workspace")),
             None => {
                 let wrapped = self.0.wrapping.seal(&workspace_place(workspace, 1), aead::random_secret().as_ref());
                 self.insert_workspace_row(workspace, 1, wrapped).await?;
@@ -183,6 +184,47 @@ impl Vault {
             Some(SubjectRow { wrapped: None, is_shredded: true }) => Ok(()),
             _ => Err(Error::internal("a key that was just shredded is still there")),
         }
+    }
+
+    /// Destroys the keys of a workspace and of its people for good, but for people who are held; while there is one, the
+    /// workspace's own stays, since it opens theirs. Says how many went, and how many are left. May be repeated.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn shred_workspace(&self, workspace: WorkspaceId, held: &[SubjectId]) -> Result<(u64, u64)> {
+        let numbers: Vec<String> = (3..held.len() + 3).map(|number| format!("${number}")).collect();
+        let but =
+            if held.is_empty() { String::new() } else { format!(" AND subject_id NOT IN ({})", numbers.join(", ")) };
+        let text = format!(
+            "UPDATE {{keys}}subject_keys SET wrapped = NULL, shredded_at = COALESCE(shredded_at, $2) \
+             WHERE key_workspace_id = $1 AND wrapped IS NOT NULL{but}"
+        );
+        let mut values: Vec<Value> = vec![workspace.into(), self.0.clock.now().into()];
+        values.extend(held.iter().map(|person| Value::from(*person)));
+        let mut gone = self.0.db.execute_raw(self.statement(&text, values)).await?.rows_affected();
+        if held.is_empty() {
+            // An empty key is a tombstone: no other is made for this workspace.
+            let text = "UPDATE {keys}workspace_keys SET wrapped = $2 WHERE key_workspace_id = $1 AND wrapped <> $2";
+            let values = vec![workspace.into(), Value::from(Vec::<u8>::new())];
+            gone += self.0.db.execute_raw(self.statement(text, values)).await?.rows_affected();
+            self.0.workspaces.write().unwrap_or_else(PoisonError::into_inner).remove(&workspace);
+        }
+        let left = "SELECT (SELECT COUNT(*) FROM {keys}subject_keys WHERE key_workspace_id = $1 AND wrapped IS NOT NULL) \
+                    + (SELECT COUNT(*) FROM {keys}workspace_keys WHERE key_workspace_id = $1 AND wrapped <> $2) AS found";
+        let values = vec![workspace.into(), Value::from(Vec::<u8>::new())];
+        let row = self.0.db.query_one_raw(self.statement(left, values)).await?;
+        let row = row.ok_or_else(|| Error::internal("COUNT answers one row"))?;
+        Ok((gone, row.try_get::<i64>("", "found")?.unsigned_abs()))
+    }
+
+    /// Whether the key of a workspace was destroyed.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn is_ended(&self, workspace: WorkspaceId) -> Result<bool> {
+        let text = "SELECT 1 AS one FROM {keys}workspace_keys WHERE key_workspace_id = $1 AND wrapped = $2 LIMIT 1";
+        let values = vec![workspace.into(), Value::from(Vec::<u8>::new())];
+        Ok(self.0.db.query_one_raw(self.statement(text, values)).await?.is_some())
     }
 
     /// Whether a person's key was destroyed.
@@ -300,8 +342,8 @@ impl Vault {
             .0
             .db
             .query_one_raw(self.sql(
-                "SELECT key_workspace_id, version, wrapped FROM {keys}workspace_keys WHERE version > $1 LIMIT 1",
-                [CHECK_VERSION.into()],
+                "SELECT key_workspace_id, version, wrapped FROM {keys}workspace_keys WHERE version > $1 AND wrapped <> $2 LIMIT 1",
+                [CHECK_VERSION.into(), Value::from(Vec::<u8>::new())],
             ))
             .await?;
         let Some(row) = any else { return Ok(()) };
@@ -313,6 +355,9 @@ impl Vault {
     async fn stored_workspace_key(&self, workspace: WorkspaceId) -> Result<Option<Key>> {
         let mut versions = Vec::new();
         for (version, wrapped) in self.workspace_rows(workspace).await? {
+            if wrapped.is_empty() {
+                return Ok(None);
+            }
             let secret = unwrap(&self.0.wrapping, &workspace_place(workspace, version), &wrapped)?;
             let number =
                 u32::try_from(version).map_err(|_| Error::new(ErrorKind::Corrupt, "A key has no such version."))?;
@@ -359,6 +404,10 @@ impl Vault {
     }
 
     fn sql<const N: usize>(&self, text: &str, values: [Value; N]) -> Statement {
+        self.statement(text, values.to_vec())
+    }
+
+    fn statement(&self, text: &str, values: Vec<Value>) -> Statement {
         let backend = self.0.db.get_database_backend();
         let schema = if backend == DbBackend::Postgres { "keys." } else { "" };
         Statement::from_sql_and_values(backend, text.replace("{keys}", schema), values)

@@ -14,7 +14,7 @@ use crate::{
     identity::{Role, accounts},
     scope::{Actor, Permission, Scope},
     store::{
-        Store, WorkspaceTx,
+        InstanceTx, Store, WorkspaceTx,
         entity::{memberships, workspaces},
     },
 };
@@ -154,6 +154,20 @@ pub async fn list_for_account(scope: &Scope, store: &Store) -> Result<Vec<(Works
     memberships.into_iter().map(|m| Ok((read(of(m.member_workspace_id)?), m.role.parse()?))).collect()
 }
 
+/// Whether a workspace is at its end: closed for visitors, and read-only for members.
+///
+/// # Errors
+/// `Unavailable`.
+pub(crate) async fn is_closing(tx: &InstanceTx, workspace: WorkspaceId) -> Result<bool> {
+    let row = workspaces::Entity::find_by_id(workspace)
+        .select_only()
+        .column(workspaces::Column::ClosingAt)
+        .into_tuple::<Option<Timestamp>>()
+        .one(tx.db())
+        .await?;
+    Ok(row.flatten().is_some())
+}
+
 /// All workspaces, for duties.
 pub(crate) async fn all_ids(store: &Store) -> Result<Vec<WorkspaceId>> {
     let tx = store.read_instance().await?;
@@ -237,6 +251,7 @@ impl New {
             created_at: Set(self.0.created_at),
             passages: Set(self.0.passages),
             second_factor_grace_days: Set(None),
+            closing_at: Set(None),
         };
         workspaces::Entity::insert(row).exec_without_returning(tx.db()).await?;
         audit::append(scope, tx, Event::new("workspace.created").target("workspace", self.0.id.0)).await?;

@@ -49,7 +49,7 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 const WRITE_SIGNALS_EVERY: Duration = Duration::from_secs(10);
 
 /// Root mutation fields that stand alone in their request: what is worth guessing at, or cannot be undone.
-const ALONE: [&str; 24] = [
+const ALONE: [&str; 25] = [
     "signIn",
     "completeSignIn",
     "refreshSession",
@@ -61,6 +61,7 @@ const ALONE: [&str; 24] = [
     "requestAccess",
     "requestPortability",
     "exportWorkspace",
+    "terminateWorkspace",
     "submitPrivacyRequest",
     "verifyPrivacyRequest",
     "sendPrivacyCode",

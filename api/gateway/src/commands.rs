@@ -14,4 +14,5 @@ pub mod restore;
 pub mod retention;
 pub mod schema;
 pub mod serve;
+pub mod terminations;
 pub mod verify;

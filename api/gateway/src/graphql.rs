@@ -50,6 +50,7 @@ pub mod second_factor;
 pub mod sessions;
 pub mod sources;
 pub mod subjects;
+pub mod termination;
 pub mod visitor_keys;
 pub mod workspaces;
 
@@ -73,7 +74,7 @@ pub struct Query(
 
 /// Workspaces, and leaving with all of one.
 #[derive(MergedObject, Default)]
-pub struct EstateQuery(workspaces::WorkspaceQuery, leaving::LeavingQuery);
+pub struct EstateQuery(workspaces::WorkspaceQuery, leaving::LeavingQuery, termination::TerminationQuery);
 
 /// Who comes in, and how.
 #[derive(MergedObject, Default)]
@@ -141,7 +142,7 @@ pub struct Mutation(
 
 /// What can be done to workspaces, and leaving with all of one.
 #[derive(MergedObject, Default)]
-pub struct EstateMutation(workspaces::WorkspaceMutation, leaving::LeavingMutation);
+pub struct EstateMutation(workspaces::WorkspaceMutation, leaving::LeavingMutation, termination::TerminationMutation);
 
 /// What can be done about who comes in, and how.
 #[derive(MergedObject, Default)]

@@ -85,6 +85,7 @@ impl Routes {
             .route("/exports/{token}", web::get().to(exports::get))
             .route("/workspace-exports/{token}", web::get().to(exports::get_archive))
             .route("/audit.ndjson", web::get().to(audit::get))
+            .route("/terminations/{receipt}", web::get().to(exports::receipt))
             .route("/schemas/portability-1.json", web::get().to(exports::portability_schema))
             .route("/.well-known/jwks.json", web::get().to(keys::jwks));
     }

@@ -7,7 +7,8 @@ use consigne_assistant::{corrections::leave_no_core, knowledge::sandbox};
 use consigne_gateway::{
     app::Parts,
     commands::{
-        account, ask, backup, demo, doctor, drill, evaluate, import, reindex, restore, retention, schema, serve, verify,
+        account, ask, backup, demo, doctor, drill, evaluate, import, reindex, restore, retention, schema, serve,
+        terminations, verify,
     },
     config::Config,
     telemetry,
@@ -57,6 +58,8 @@ enum Command {
     Drill(Box<drill::DrillArgs>),
     /// Counts what was kept long enough; the worker deletes it each hour.
     Retention(Box<retention::RetentionArgs>),
+    /// Lists the ends of workspaces, and opens what a law keeps of one.
+    Terminations(Box<terminations::TerminationArgs>),
     /// Verifies a deletion certificate or a drill's report offline, or every audit chain of this installation.
     Verify(verify::VerifyArgs),
     /// Makes, closes, opens and erases accounts, and prints links to choose a password with.
@@ -116,6 +119,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Backup(args) => backup::backup(*args).await,
         Command::Restore(args) => restore::restore(*args).await,
         Command::Import(args) => import::import(*args).await,
+        Command::Terminations(args) => terminations::terminations(*args).await,
         Command::Retention(args) => retention::retention(*args).await,
         Command::Drill(args) => drill::drill(*args).await,
         Command::Demo(args) => demo::demo(args).await,

@@ -15,6 +15,7 @@ use consigne_assistant::{
     knowledge::{
         deletion::DeleteHandler,
         embeddings::{ChangeHandler, ClearHandler, EmbeddingSweep},
+        ending::VectorEstate,
         ingest::IngestHandler,
         purge::PurgeHandler,
         sources::{crawl::CrawlHandler, removal::DeleteSourceHandler, schedule::SourceSchedule},
@@ -33,7 +34,7 @@ use consigne_foundation::{
         review::AccessReview,
     },
     jobs::{Duty, JobHandler, Runner, RunnerOptions},
-    leaving::{ArchiveHandler, ArchiveSweep},
+    leaving::{ArchiveHandler, ArchiveSweep, Estate, TerminationDuty, TerminationHandler, TerminationMeter},
     privacy::{
         EraseHandler, ExportHandler, ExportSweep, FinalCertificates, LedgerReplay, ObjectionReplay, PrivacyDeadlines,
         PrivacyMailHandler, PrivacyMailboxes, RecipientNotices,
@@ -71,6 +72,7 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         Arc::new(EraseHandler(services.privacy.clone())),
         Arc::new(ExportHandler(services.privacy.clone())),
         Arc::new(ArchiveHandler(services.privacy.clone())),
+        Arc::new(termination_handler(services)),
         Arc::new(DeleteHandler(knowledge.clone())),
         Arc::new(PurgeHandler(knowledge.clone())),
         Arc::new(IngestHandler(knowledge.clone())),
@@ -85,6 +87,11 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         Arc::new(LedgerReplay(services.privacy.clone())),
         Arc::new(ExportSweep(services.privacy.clone())),
         Arc::new(ArchiveSweep(services.privacy.clone())),
+        Arc::new(TerminationDuty {
+            privacy: services.privacy.clone(),
+            mails: services.account_mails.clone(),
+            meter: Arc::new(Meter(metrics.clone())),
+        }),
         Arc::new(ObjectionReplay(services.privacy.clone())),
         Arc::new(PrivacyDeadlines(Arc::new(Meter(metrics.clone())))),
         Arc::new(PrivacyMailboxes(services.registry.clone())),
@@ -118,6 +125,12 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         }),
     ];
     Runner::new(services.store.clone(), RunnerOptions { handlers, duties, poll_every: POLL_EVERY })
+}
+
+/// Who ends workspaces, and what has to be emptied for it.
+pub fn termination_handler(services: &Services) -> TerminationHandler {
+    let estates: Vec<Arc<dyn Estate>> = vec![Arc::new(VectorEstate(services.knowledge.clone()))];
+    TerminationHandler { privacy: services.privacy.clone(), estates: estates.into() }
 }
 
 /// Counts for Prometheus.
@@ -154,6 +167,12 @@ impl BackupMeter for Meter {
     fn drilled(&self, at: Option<Timestamp>, is_overdue: bool) {
         self.0.newest_drill_seconds.set(at.map_or(0, Timestamp::seconds));
         self.0.drill_overdue.set(i64::from(is_overdue));
+    }
+}
+
+impl TerminationMeter for Meter {
+    fn overdue(&self, count: u64) {
+        self.0.terminations_overdue.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 }
 

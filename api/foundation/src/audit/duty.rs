@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::checkpoint;
+use super::{audited_workspaces, checkpoint};
 use crate::{
     error::Result,
     jobs::{Duty, DutyContext},
@@ -25,10 +25,10 @@ impl Duty for CheckpointDuty {
 
     async fn run(&self, context: &DutyContext) -> Result<()> {
         let mut failed = None;
-        for scope in context.scopes().await? {
+        for workspace in audited_workspaces(context.store()).await? {
             // One broken chain must not keep the others from being signed.
-            if let Err(error) = checkpoint(context.store(), scope.workspace()).await {
-                tracing::error!(workspace = %scope.workspace(), %error, "the audit chain could not be signed");
+            if let Err(error) = checkpoint(context.store(), workspace).await {
+                tracing::error!(%workspace, %error, "the audit chain could not be signed");
                 failed = Some(error);
             }
         }

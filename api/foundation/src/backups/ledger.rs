@@ -12,6 +12,7 @@ use super::{
 use crate::{
     blobs::Blobs,
     error::{Error, ErrorKind, Result},
+    leaving::termination::ledger::PREFIX as TERMINATIONS,
     privacy::ledger::{Entry, PREFIX},
 };
 
@@ -28,9 +29,22 @@ pub(super) async fn copy(blobs: &Blobs, target: &Target) -> Result<LedgerPositio
     Ok(LedgerPosition { entries: all.len() as u64, sha256: hex::encode(hash.finalize()) })
 }
 
+/// Copies the ledger of ends of workspaces, which is beside that of erasures.
+pub(super) async fn copy_terminations(blobs: &Blobs, target: &Target) -> Result<()> {
+    let theirs: BTreeSet<String> =
+        target.list(TERMINATIONS).await?.into_iter().map(|object| object.location.to_string()).collect();
+    for path in blobs.list_prefix(TERMINATIONS).await? {
+        if !theirs.contains(&path) {
+            target.put(&path, blobs.get_small(&path).await?.to_vec()).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Copies what the target's ledger has and the file store's lacks, and reads all of it.
 pub(super) async fn restore(blobs: &Blobs, target: &Target) -> Result<Vec<Entry>> {
-    for path in names(target).await? {
+    let of_workspaces = target.list(TERMINATIONS).await?.into_iter().map(|object| object.location.to_string());
+    for path in names(target).await?.into_iter().chain(of_workspaces) {
         let bytes = target.read(&path).await?.ok_or_else(|| Error::not_found("ledger entry"))?;
         blobs.append_once(&path, bytes).await?;
     }

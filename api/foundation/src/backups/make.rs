@@ -83,6 +83,7 @@ impl Backups {
         let list = target.plain_part(&files_path(id));
         let copied = files::copy(self.blobs(), target, recipients, known, list).await?;
         let ledger = ledger::copy(self.blobs(), target).await?;
+        ledger::copy_terminations(self.blobs(), target).await?;
         Ok(Manifest::new(
             id,
             (began_at, store.now()),
@@ -120,6 +121,14 @@ impl Backups {
     pub(crate) async fn copy_ledger_entry(&self, entry: &erasure_ledger::Entry) -> Result<()> {
         let (path, bytes) = erasure_ledger::object(entry)?;
         if self.target().exists(&path).await? { Ok(()) } else { self.target().put(&path, bytes).await }
+    }
+
+    /// Writes the ledger of ends of workspaces beside the backups too.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(crate) async fn copy_terminations(&self) -> Result<()> {
+        ledger::copy_terminations(self.blobs(), self.target()).await
     }
 
     /// How long a backup is kept.

@@ -17,6 +17,7 @@ use crate::{
     privacy::requests::identity_check,
     scope::{Actor, Permissions, Scope},
     store::{Mode, Store},
+    workspaces,
 };
 
 /// A key has no short-lived token, so whoever holds a connection open asks again after this.
@@ -101,12 +102,13 @@ async fn member(store: &Store, token: &str, coming: Coming) -> Result<Authentica
     if !is_same || !live.accepts_generation(claims.generation) {
         return Err(unauthenticated());
     }
+    let is_closing = workspaces::is_closing(&tx, claims.workspace).await?;
     drop(tx);
     if coming == Coming::ToUse {
         live.note_use(store).await;
     }
     Ok(Authenticated {
-        scope: live.scope(),
+        scope: live.scope().closing(is_closing),
         expires_at: verified.expires_at.min(live.session.expires_at),
         kind: AuthenticatedAs::Member(live.role),
         rests_on: vec![live.session.id.0],
@@ -116,8 +118,9 @@ async fn member(store: &Store, token: &str, coming: Coming) -> Result<Authentica
 async fn api_key(store: &Store, text: &str) -> Result<Authenticated> {
     let (workspace, key) = api_keys::by_text(store, text, ApiKeyKind::Secret).await?;
     let relied_on = store.now().plus(KEY_RELIED_ON);
+    let is_closing = workspaces::is_closing(&store.read_instance().await?, workspace).await?;
     Ok(Authenticated {
-        scope: Scope::new(workspace, Actor::ApiKey(key.id), key.permissions),
+        scope: Scope::new(workspace, Actor::ApiKey(key.id), key.permissions).closing(is_closing),
         expires_at: key.expires_at.map_or(relied_on, |end| end.min(relied_on)),
         kind: AuthenticatedAs::ApiKey,
         rests_on: vec![key.id.0],
@@ -133,9 +136,10 @@ async fn visitor(store: &Store, token: &str) -> Result<Authenticated> {
     if !visitors::is_live(&tx, &claims).await? {
         return Err(unauthenticated());
     }
+    let is_closing = workspaces::is_closing(&tx, claims.workspace).await?;
     let actor = Actor::Visitor { visitor: claims.sub, subject: claims.subject, assistant: claims.assistant };
     Ok(Authenticated {
-        scope: Scope::new(claims.workspace, actor, Role::Visitor.permissions()),
+        scope: Scope::new(claims.workspace, actor, Role::Visitor.permissions()).closing(is_closing),
         expires_at: verified.expires_at,
         kind: AuthenticatedAs::Visitor,
         rests_on: [Some(claims.subject.0), claims.key.map(|key| key.0), claims.vouched_by.map(|key| key.0)]

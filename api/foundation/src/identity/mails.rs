@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use consigne_sdk::{Mail, Mailer};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{
-    SecretText,
+    Role, SecretText,
     address_change::Change,
     email, invitations,
     passwords::{self, Asked},
@@ -18,9 +19,9 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    id::{AccountId, InvitationId, TicketId},
+    id::{AccountId, InvitationId, TicketId, WorkspaceId},
     jobs::{ClaimedJob, JobHandler, Outcome},
-    store::Store,
+    store::{Store, entity::memberships},
 };
 
 /// Sends mails, and knows where their links lead.
@@ -103,12 +104,34 @@ impl JobHandler for InvitationMailHandler {
     }
 }
 
-struct Words {
-    subject: String,
-    lines: String,
+/// What a mail says.
+pub(crate) struct Words {
+    /// What it is about.
+    pub subject: String,
+    /// What it says.
+    pub lines: String,
 }
 
 impl AccountMails {
+    /// Writes to every owner of a workspace; the key names the mail, so that it is sent once.
+    pub(crate) async fn tell_owners(&self, workspace: WorkspaceId, key: &str, words: &Words) -> Result<()> {
+        let owners = {
+            let tx = self.store.read_instance().await?;
+            memberships::Entity::find()
+                .filter(memberships::Column::MemberWorkspaceId.eq(workspace))
+                .filter(memberships::Column::Role.eq(Role::Owner.name()))
+                .filter(memberships::Column::SuspendedAt.is_null())
+                .all(tx.db())
+                .await?
+        };
+        for owner in owners {
+            let Some(to) = self.address_of(Some(owner.account_id)).await? else { continue };
+            let words = Words { subject: words.subject.clone(), lines: words.lines.clone() };
+            self.send(format!("{key}:{}", owner.account_id), to, words).await?;
+        }
+        Ok(())
+    }
+
     /// To whom, and what; none where nobody is to be told.
     async fn write(&self, ticket: &ToMail) -> Result<Option<(String, Words)>> {
         match ticket.purpose {

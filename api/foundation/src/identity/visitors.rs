@@ -22,8 +22,9 @@ use crate::{
         identifiers::{self, IdentifierKind, IdentifierSource, Volunteered},
         subjects,
     },
-    scope::{Actor, Permission, Permissions, Scope},
+    scope::{Actor, Permission, Permissions, Scope, closed},
     store::{Store, WorkspaceTx, entity::visitors},
+    workspaces,
 };
 
 /// How long after its end a visitor token still continues its visitor.
@@ -65,6 +66,9 @@ pub async fn start(
     let (workspace, key) = api_keys::by_text(store, key, ApiKeyKind::Publishable).await?;
     if !origin.is_some_and(|origin| key.origins.iter().any(|allowed| allowed == origin)) {
         return Err(Error::new(ErrorKind::Forbidden, "This key may not be used from this page."));
+    }
+    if workspaces::is_closing(&store.read_instance().await?, workspace).await? {
+        return Err(closed());
     }
     let assistant = key.assistant.ok_or_else(unauthenticated)?;
     let scope = Scope::new(workspace, Actor::ApiKey(key.id), Permissions::of(&[Permission::VisitorsWrite]));

@@ -106,6 +106,16 @@ impl Runner {
         Ok(())
     }
 
+    /// Runs the duty of this name now, due or not.
+    ///
+    /// # Errors
+    /// The failure; `NotFound` where there is no such duty.
+    pub async fn run_duty_once(&self, name: &str) -> Result<()> {
+        let duty = self.options.duties.iter().find(|duty| duty.name() == name);
+        let duty = duty.ok_or_else(|| Error::not_found("duty"))?;
+        duty.run(&duties::DutyContext::new(self.store.clone(), duty.name())).await
+    }
+
     async fn serve(self, handler: Arc<dyn JobHandler>, mut stop: watch::Receiver<bool>, grace: Duration) {
         let places = Arc::new(Semaphore::new(handler.parallel()));
         let mut notices = self.store.notices().listen();

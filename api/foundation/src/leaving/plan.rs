@@ -69,6 +69,10 @@ const DERIVED: [(&str, &str); 10] = [
     ("visitor_identities", "external_index"),
 ];
 
+/// Columns that say something about this installation alone.
+const LOCAL: [(&str, &str); 1] = [("workspaces", "closing_at")];
+
+const IS_LOCAL: &str = "It is about this installation.";
 const IS_SECRET: &str = "It opens something, so it never leaves.";
 const IS_DERIVED: &str = "A key makes it from other columns; it is made anew under the keys of wherever they are.";
 
@@ -178,6 +182,8 @@ fn table_plan(table: Table, privacy: &Privacy) -> Result<TablePlan> {
         let of_table = |(table, known): &(&str, &str)| *table == name && *known == line.name;
         if DERIVED.iter().any(of_table) {
             left_out.push((line.name.as_str(), IS_DERIVED));
+        } else if LOCAL.iter().any(of_table) {
+            left_out.push((line.name.as_str(), IS_LOCAL));
         } else if line.category == Category::Secret {
             left_out.push((line.name.as_str(), IS_SECRET));
         } else {

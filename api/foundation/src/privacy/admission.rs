@@ -10,13 +10,20 @@ use crate::{
     id::SubjectId,
     scope::Scope,
     store::{Store, WorkspaceTx},
+    workspaces,
 };
+
+/// What ends with the contract; people's rights, security and records go on to the last day.
+const ENDS: [Purpose; 5] =
+    [Purpose::Analytics, Purpose::Answering, Purpose::Correction, Purpose::Escalation, Purpose::KnowledgeIndexing];
 
 /// Why something may not be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// The workspace does not instruct it, or not any more.
     NotInstructed,
+    /// The workspace is at its end.
+    Ended,
     /// The person objected (GDPR art. 21).
     Objected,
     /// The person did not consent, or not any more (art. 7).
@@ -40,6 +47,7 @@ impl Refusal {
         let purpose = self.purpose.name();
         let message = match self.why {
             Why::NotInstructed => format!("The workspace does not instruct the purpose {purpose}. Nothing was sent."),
+            Why::Ended => format!("The workspace is at its end, so nothing is done for the purpose {purpose}."),
             Why::Objected => format!("The person objected to the purpose {purpose}. Nothing was sent."),
             Why::NotConsented => format!("The person did not consent to the purpose {purpose}. Nothing was sent."),
         };
@@ -49,6 +57,7 @@ impl Refusal {
     fn event(self) -> Event {
         let why = match self.why {
             Why::NotInstructed => "NOT_INSTRUCTED",
+            Why::Ended => "ENDED",
             Why::Objected => "OBJECTED",
             Why::NotConsented => "NOT_CONSENTED",
         };
@@ -68,6 +77,9 @@ pub async fn refusal(tx: &WorkspaceTx, purpose: Purpose, subject: Option<Subject
     let refused = |why| Ok(Some(Refusal { purpose, subject, why }));
     if !instructions::stands(tx, purpose).await? {
         return refused(Why::NotInstructed);
+    }
+    if ENDS.contains(&purpose) && workspaces::is_closing(tx, tx.workspace()).await? {
+        return refused(Why::Ended);
     }
     match subject {
         Some(person) if objections::stands(tx, person, purpose).await? => refused(Why::Objected),

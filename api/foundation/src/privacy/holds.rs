@@ -186,6 +186,14 @@ pub async fn list(scope: &Scope, privacy: &Privacy, subject: Option<SubjectId>) 
     rows.into_iter().map(Hold::try_from).collect()
 }
 
+/// The holds of a workspace that hold now.
+///
+/// # Errors
+/// `Unavailable`, `Corrupt`: whoever asks deletes nothing then.
+pub(crate) async fn in_workspace(tx: &WorkspaceTx) -> Result<Vec<Hold>> {
+    in_force(tx).all(tx.db()).await?.into_iter().map(Hold::try_from).collect()
+}
+
 /// The holds of a person that hold now.
 ///
 /// # Errors

@@ -45,6 +45,7 @@ pub mod subject_identifiers;
 pub mod subject_merges;
 pub mod subject_recipients;
 pub mod subjects;
+pub mod terminations;
 pub mod tries;
 pub mod visitor_identities;
 pub mod visitor_signing_keys;

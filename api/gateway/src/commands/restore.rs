@@ -13,7 +13,8 @@ use consigne_foundation::{
     },
     blobs::Blobs,
     id::BackupId,
-    jobs::{Runner, RunnerOptions},
+    jobs::{JobHandler, Runner, RunnerOptions},
+    leaving::termination,
     privacy::{self, EraseHandler},
     store::{Store, connect},
 };
@@ -22,6 +23,7 @@ use super::reindex;
 use crate::{
     app::{App, migrate_to},
     config::Config,
+    worker,
 };
 
 /// What from where.
@@ -112,9 +114,14 @@ fn say(restored: &Restored) {
 /// Everything that has to be true before the gateway opens.
 async fn finish(app: &App) -> Result<bool> {
     let services = &app.services;
+    // First what ended since: nobody is left in it to be erased.
+    let ended = termination::duty::replay(&services.privacy).await?;
+    let handlers: Vec<Arc<dyn JobHandler>> = vec![Arc::new(worker::termination_handler(services))];
+    let ender = RunnerOptions { handlers, duties: Vec::new(), poll_every: Duration::from_secs(1) };
+    Runner::new(services.store.clone(), ender).run_until_idle().await?;
+    println!("  workspaces ended again   {ended:>9}");
     let opened = privacy::replay(&services.privacy).await?;
-    let handlers: Vec<Arc<dyn consigne_foundation::jobs::JobHandler>> =
-        vec![Arc::new(EraseHandler(services.privacy.clone()))];
+    let handlers: Vec<Arc<dyn JobHandler>> = vec![Arc::new(EraseHandler(services.privacy.clone()))];
     let eraser = RunnerOptions { handlers, duties: Vec::new(), poll_every: Duration::from_secs(1) };
     Runner::new(services.store.clone(), eraser).run_until_idle().await?;
     println!("  erasures done again      {opened:>9}");

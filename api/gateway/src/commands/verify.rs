@@ -12,6 +12,7 @@ use consigne_foundation::{
     audit::{self, Verdict},
     backups::drill::REPORT,
     identity::signing,
+    leaving::termination,
     store::Store,
 };
 use serde_json::Value;
@@ -82,7 +83,8 @@ fn judge(jws: &str, keys: &Value, genuine: ExitCode, says: &str) -> Result<ExitC
             return Ok(ExitCode::FAILURE);
         }
     };
-    let is_known = ["erasure-certificate", REPORT].iter().any(|typ| claims["typ"] == **typ);
+    let is_known =
+        ["erasure-certificate", termination::certificate::TYPE, REPORT].iter().any(|typ| claims["typ"] == **typ);
     if !is_known {
         println!("The certificate is NOT genuine: something else was signed.");
         return Ok(ExitCode::FAILURE);

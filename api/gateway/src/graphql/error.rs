@@ -26,6 +26,8 @@ pub enum ErrorCode {
     Disabled,
     /// The workspace does not instruct this purpose (any more), or the person objected to it or did not consent.
     PurposeRefused,
+    /// The workspace is at its end: it can be read, taken along, and kept, and nothing else.
+    WorkspaceClosed,
     /// The person's data was erased, or is being erased.
     SubjectErased,
     /// The person's data may be stored and nothing else, until a restriction is lifted.
@@ -105,6 +107,7 @@ fn user_error(error: consigne_foundation::Error) -> Result<UserError> {
         ErrorKind::Unavailable => ErrorCode::TemporarilyUnavailable,
         ErrorKind::Disabled => ErrorCode::Disabled,
         ErrorKind::PurposeRefused => ErrorCode::PurposeRefused,
+        ErrorKind::WorkspaceClosed => ErrorCode::WorkspaceClosed,
         ErrorKind::SubjectErased => ErrorCode::SubjectErased,
         ErrorKind::ConfirmationRequired => ErrorCode::ConfirmationRequired,
         ErrorKind::Restricted => ErrorCode::Restricted,
@@ -134,6 +137,7 @@ pub fn refuse(error: consigne_foundation::Error) -> Error {
         ErrorKind::Unavailable => "TEMPORARILY_UNAVAILABLE",
         ErrorKind::Disabled => "DISABLED",
         ErrorKind::PurposeRefused => "PURPOSE_REFUSED",
+        ErrorKind::WorkspaceClosed => "WORKSPACE_CLOSED",
         ErrorKind::SubjectErased => "SUBJECT_ERASED",
         ErrorKind::ConfirmationRequired => "CONFIRMATION_REQUIRED",
         ErrorKind::Restricted => "RESTRICTED",

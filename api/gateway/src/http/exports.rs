@@ -3,10 +3,13 @@
 
 use actix_web::{HttpResponse, http::header, web};
 use consigne_foundation::{
-    ErrorKind, Result, leaving,
+    Error, ErrorKind, Result,
+    identity::signing,
+    leaving::{self, termination},
     privacy::exports::{self, Download, portability},
 };
 use futures::TryStreamExt;
+use serde_json::json;
 
 use crate::graphql::Services;
 
@@ -18,6 +21,42 @@ pub async fn get(token: web::Path<String>, services: web::Data<Services>) -> Htt
 /// An archive of a workspace; as [`get`].
 pub async fn get_archive(token: web::Path<String>, services: web::Data<Services>) -> HttpResponse {
     answer(leaving::exports::redeem(&services.privacy, &token).await)
+}
+
+/// How the end of a workspace went on, for whoever has its receipt: when nobody can sign in to it any more, this shows that it was
+/// done. `consigne verify` reads what it answers.
+pub async fn receipt(token: web::Path<String>, services: web::Data<Services>) -> HttpResponse {
+    let ended = match termination::by_receipt(&services.privacy, &token).await {
+        Ok(ended) => ended,
+        Err(error) if error.kind() == ErrorKind::NotFound => return HttpResponse::NotFound().finish(),
+        Err(error) => return unopened(&error),
+    };
+    let keys = match signing::jwks(&services.store).await {
+        Ok(keys) => keys,
+        Err(error) => return unopened(&error),
+    };
+    let newest = ended.final_certificate.as_ref().or(ended.certificate.as_ref());
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(json!({
+        "termination": ended.id,
+        "workspace": ended.workspace,
+        "choice": ended.choice.name(),
+        "state": ended.state.name(),
+        "requestedAt": ended.requested_at.rfc3339(),
+        "purgeAt": ended.purge_at.rfc3339(),
+        "certificate": newest,
+        "liveCertificate": ended.certificate,
+        "finalCertificate": ended.final_certificate,
+        "keys": keys["keys"],
+    }))
+}
+
+fn unopened(error: &Error) -> HttpResponse {
+    if error.is_retryable() {
+        return HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "5")).finish();
+    }
+    let reference = crate::telemetry::new_reference();
+    tracing::error!(reference, ?error, "a file could not be opened");
+    HttpResponse::InternalServerError().finish()
 }
 
 fn answer(redeemed: Result<Download>) -> HttpResponse {
@@ -39,14 +78,7 @@ fn answer(redeemed: Result<Download>) -> HttpResponse {
                 "There is no such file. A link opens its file once, and not for ever; another link can be had where it was asked for.",
             )
         }
-        Err(error) if error.is_retryable() => {
-            HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "5")).finish()
-        }
-        Err(error) => {
-            let reference = crate::telemetry::new_reference();
-            tracing::error!(reference, ?error, "a file could not be opened");
-            HttpResponse::InternalServerError().finish()
-        }
+        Err(error) => unopened(&error),
     }
 }
 

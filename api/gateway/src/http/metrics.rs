@@ -69,6 +69,8 @@ pub struct Metrics {
     pub newest_drill_seconds: Gauge,
     /// 1 where no restore drill passed for 35 days.
     pub drill_overdue: Gauge,
+    /// Ends of workspaces with something left after their last day.
+    pub terminations_overdue: Gauge,
     /// Alarms about deadlines of privacy requests, by `outcome` (`FORWARD_SOON`, `FORWARD_MISSED`, `AGREEMENT_SOON`,
     /// `AGREEMENT_MISSED`, `DUE_SOON`, `DUE_MISSED`).
     pub privacy_alarms: Family<Labels<1>, Counter>,
@@ -108,6 +110,7 @@ impl Metrics {
             newest_backup_seconds: Gauge::default(),
             newest_drill_seconds: Gauge::default(),
             drill_overdue: Gauge::default(),
+            terminations_overdue: Gauge::default(),
             privacy_alarms: Family::default(),
             registry: Registry::with_prefix("consigne"),
         };
@@ -162,6 +165,8 @@ impl Metrics {
             "When the newest restore drill passed, since 1970",
             m.newest_drill_seconds.clone(),
         );
+        let overdue = "Ends of workspaces with something left after 90 days";
+        registry.register("terminations_overdue", overdue, m.terminations_overdue.clone());
         registry.register("drill_overdue", "1 where no restore drill passed for 35 days", m.drill_overdue.clone());
         registry.register("privacy_alarms", "Alarms about deadlines of privacy requests", m.privacy_alarms.clone());
         metrics

@@ -17,6 +17,7 @@ pub struct Model {
     pub created_at: Timestamp,
     pub passages: i64,
     pub second_factor_grace_days: Option<i64>,
+    pub closing_at: Option<Timestamp>,
 }
 
 /// Joined by hand.
