@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use consigne_gateway::{plugins::InstanceDefaults, sdk::Plugin};
 use consigne_tests::{
-    app::{TestApp, days},
+    app::{TestApp, days, minutes},
     people::Member,
     plugins::{Outside, WORD_HASH, WordHash},
     postbox::Postbox,
@@ -63,6 +63,7 @@ async fn a_party_that_the_operator_chose_waits_for_thirty_days_and_an_objection_
     calm.graphql("configure_privacy", officer).await?.ok();
     assert_eq!(calm.graphql("recipient_changes", json!({})).await?.ok().get("/recipientChanges"), &json!([]));
 
+    app.advance(minutes(1));
     let app = app.restart_among(&chosen(&embedder, &postbox)).await?;
     let (calm, wary, agent) = (calm.at(app.url()), wary.at(app.url()), agent.at(app.url()));
     let said = change(&calm).await?;
@@ -151,6 +152,7 @@ async fn what_is_there_from_the_start_is_agreed_to_and_another_declaration_is_no
         let last = all.pop().expect("the embedder");
         all.push(Arc::new(Outside(last).operated_by("somebody else")));
     };
+    app.advance(minutes(1));
     let app = app.restart_among(&other).await?;
     let acme = acme.at(app.url());
     app.run_duties().await?;

@@ -21,7 +21,12 @@ pub struct Words(BTreeMap<&'static str, Canary>);
 
 impl Words {
     pub fn new() -> Self {
-        Self(PLACES.into_iter().map(|place| (place, Canary::new())).collect())
+        // A line of the paper holds a short one.
+        let word = |place| match place {
+            "document" => Canary::of(&Canary::new().to_string()[..16]),
+            _ => Canary::new(),
+        };
+        Self(PLACES.into_iter().map(|place| (place, word(place))).collect())
     }
 
     pub fn of(&self, place: &str) -> String {
@@ -62,7 +67,7 @@ impl Planted {
         let acme = app.workspace("acme").await?;
         let words = Words::new();
         // A paper has pages, so a citation of it says where.
-        let said = format!("A standard inspection costs 79 euros and takes two days, says {}.", words.of("document"));
+        let said = format!("A standard inspection costs 79 euros, says {}.", words.of("document"));
         acme.upload("paper.pdf", "application/pdf", &texts::pdf(&said)).await?;
         app.run_jobs().await?;
         let assistant = acme.assistant("Ada").await?;
