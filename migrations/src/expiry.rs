@@ -23,10 +23,8 @@ pub async fn make(db: &DatabaseConnection, application_role: Option<&str>) -> Re
         return Ok(());
     }
     db.execute_unprepared(CUT).await?;
-    db.execute_unprepared("REVOKE ALL ON FUNCTION cut_audit_chain() FROM PUBLIC").await?;
-    if let Some(role) = application_role {
-        let role = isolation::quote_identifier(role);
-        db.execute_unprepared(&format!("GRANT EXECUTE ON FUNCTION cut_audit_chain() TO {role}")).await?;
+    for statement in isolation::grant_function("cut_audit_chain()", application_role) {
+        db.execute_unprepared(&statement).await?;
     }
     Ok(())
 }

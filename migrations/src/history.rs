@@ -107,7 +107,7 @@ pub async fn migrate_data(db: &DatabaseConnection, application_role: Option<&str
     Data::up(db, None).await?;
     restriction::guard(db).await?;
     expiry::make(db, application_role).await?;
-    leaving::install(db).await?;
+    leaving::install(db, application_role).await?;
     if let Some(role) = application_role {
         let scripts = DATA.iter().flat_map(|(_, sql)| dialect::tables(sql));
         for statement in scripts.flat_map(|table| isolation::grant(table, role)) {

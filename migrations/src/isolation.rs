@@ -33,6 +33,13 @@ pub fn grant(table: &str, role: &str) -> Vec<String> {
     vec![format!("GRANT {may} ON {table} TO {}", quote_identifier(role))]
 }
 
+/// Lets the application role call a function of the owner's, and nobody else.
+pub fn grant_function(function: &str, role: Option<&str>) -> Vec<String> {
+    let revoke = format!("REVOKE ALL ON FUNCTION {function} FROM PUBLIC");
+    let grant = role.map(|role| format!("GRANT EXECUTE ON FUNCTION {function} TO {}", quote_identifier(role)));
+    [revoke].into_iter().chain(grant).collect()
+}
+
 /// An identifier that cannot end early.
 pub fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

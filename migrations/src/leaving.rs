@@ -3,13 +3,19 @@
 
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
 
-/// Makes the function, on Postgres.
+use crate::isolation;
+
+/// Makes the function, on Postgres, and lets the application role call it.
 ///
 /// # Errors
 /// What the database answers.
-pub async fn install(db: &DatabaseConnection) -> Result<(), DbErr> {
-    if db.get_database_backend() == DbBackend::Postgres {
-        db.execute_unprepared(FORGET).await?;
+pub async fn install(db: &DatabaseConnection, application_role: Option<&str>) -> Result<(), DbErr> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    db.execute_unprepared(FORGET).await?;
+    for statement in isolation::grant_function("forget_audit_chain(uuid)", application_role) {
+        db.execute_unprepared(&statement).await?;
     }
     Ok(())
 }
@@ -18,5 +24,5 @@ const FORGET: &str = "CREATE OR REPLACE FUNCTION forget_audit_chain(ended uuid) 
     SECURITY DEFINER SET search_path FROM CURRENT AS $$ BEGIN \
     IF EXISTS (SELECT 1 FROM workspaces w WHERE w.id = ended) THEN RAISE EXCEPTION 'the workspace is there'; END IF; \
     PERFORM set_config('app.workspace_id', ended::text, true); \
-    DELETE FROM audit_checkpoints WHERE workspace_id = ended; DELETE FROM audit_entries WHERE workspace_id = ended; \
+    DELETE FROM audit_anchors WHERE workspace_id = ended; DELETE FROM audit_checkpoints WHERE workspace_id = ended; DELETE FROM audit_entries WHERE workspace_id = ended; \
     DELETE FROM audit_heads WHERE workspace_id = ended; END $$";

@@ -11,7 +11,7 @@ use crate::{
 
 /// The chain of the audit log: ids, times and hashes. It is kept as long as the law wants the access log, and the application's
 /// role could not delete it.
-pub(crate) const CHAIN: [&str; 3] = ["audit_checkpoints", "audit_entries", "audit_heads"];
+pub(crate) const CHAIN: [&str; 4] = ["audit_anchors", "audit_checkpoints", "audit_entries", "audit_heads"];
 
 /// What rows of somebody who is held rest on.
 const UNDER_HELD: [&str; 1] = ["assistants"];
