@@ -34,6 +34,9 @@ use crate::{
 /// Signals are kept as long as the longest window.
 const KEPT_MINUTES: i64 = 24 * 60;
 
+/// How long what was said is remembered.
+const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3_600);
+
 /// What is watched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
@@ -204,6 +207,8 @@ async fn raise(store: &Store) -> Result<Vec<Alert>> {
     let tx = store.write_instance().await?;
     let sql = "DELETE FROM alert_signals WHERE minute <= $1";
     tx.execute_raw(Statement::from_sql_and_values(store.backend(), sql, [(minute - KEPT_MINUTES).into()])).await?;
+    let sql = "DELETE FROM alerts WHERE raised_at <= $1";
+    tx.execute_raw(Statement::from_sql_and_values(store.backend(), sql, [now.minus(REMEMBERED).into()])).await?;
     let rows = |sql: &'static str| tx.query_all_raw(Statement::from_string(store.backend(), sql));
     let mut before = BTreeMap::new();
     for row in rows("SELECT rule, about, seen, raised_at FROM alerts").await? {
