@@ -1,6 +1,10 @@
 //! A string that exists nowhere else, searched for in bytes wherever the product keeps or says anything.
 
-use std::{fmt, fs, path::Path};
+use std::{
+    fmt, fs, io,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use aho_corasick::AhoCorasick;
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -80,6 +84,17 @@ pub struct Place {
     pub bytes: Vec<u8>,
 }
 
+/// The bytes of a file; of a database through another process: whoever closes one in this process gives up the locks that the
+/// product holds on it here (fcntl(2), advisory record locks), and it would read what is being written.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let is_database = path.file_name().is_some_and(|name| name.to_string_lossy().contains(".db"));
+    if !is_database {
+        return fs::read(path);
+    }
+    let read = Command::new("cat").arg(path).stderr(Stdio::null()).output()?;
+    if read.status.success() { Ok(read.stdout) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
 /// Every file below a folder.
 pub fn files_below(folder: &Path) -> Vec<Place> {
     let mut places = Vec::new();
@@ -87,7 +102,7 @@ pub fn files_below(folder: &Path) -> Vec<Place> {
         let path = entry.path();
         if path.is_dir() {
             places.extend(files_below(&path));
-        } else if let Ok(bytes) = fs::read(&path) {
+        } else if let Ok(bytes) = read(&path) {
             places.push(Place { name: path.display().to_string(), bytes });
         }
     }
