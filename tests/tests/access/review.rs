@@ -76,8 +76,10 @@ async fn nobody_confirms_themselves_or_whom_they_have_no_power_over() -> Result<
     let app = TestApp::start().await?;
     let (acme, other) = (app.workspace("acme").await?, app.workspace("other").await?);
     let (_, ana) = colleague(&acme, "ana@acme.example").await?;
-    let own = acme.graphql("members", json!({})).await?.ok();
-    let own = own.get("/members/0/accountId").as_str().context("an owner")?.to_owned();
+    let members = acme.graphql("members", json!({})).await?.ok();
+    let members = members.get("/members").as_array().context("members")?;
+    let own = members.iter().find(|one| one["role"] == "OWNER").context("an owner")?;
+    let own = own["accountId"].as_str().context("an id")?.to_owned();
     assert_eq!(confirm(&acme, &[&own]).await?.as_deref(), Some("CONFLICT"));
     assert_eq!(confirm(&other, &[&ana]).await?.as_deref(), Some("NOT_FOUND"));
     assert_eq!(confirm(&acme, &[&ana, &own]).await?.as_deref(), Some("CONFLICT"));

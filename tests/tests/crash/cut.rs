@@ -18,9 +18,12 @@ use consigne_tests::{
 };
 use sea_orm::{ConnectionTrait, Database as Connect, DbBackend, Statement};
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use super::{KILLS, number, program::Installation};
+use super::{
+    KILLS, number,
+    program::{Installation, readiness, until_ready},
+};
 
 /// Clients at work.
 const AT_ONCE: usize = 4;
@@ -28,9 +31,6 @@ const AT_ONCE: usize = 4;
 /// How long Postgres is there, and is not.
 const THERE: Duration = Duration::from_millis(1_500);
 const AWAY: Duration = Duration::from_millis(1_200);
-
-/// How long the product may take to find its Postgres again.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Adds documents until it is told to stop, and keeps the ids of those that were accepted.
 async fn work(owner: &Member, accepted: &Mutex<Vec<String>>, is_over: &AtomicBool) -> Result<()> {
@@ -46,20 +46,6 @@ async fn work(owner: &Member, accepted: &Mutex<Vec<String>>, is_over: &AtomicBoo
         sleep(Duration::from_millis(20)).await;
     }
     Ok(())
-}
-
-async fn readiness(owner: &Member) -> Result<u16> {
-    Ok(owner.request(reqwest::Method::GET, "/readyz").send().await?.status().as_u16())
-}
-
-async fn until_ready(owner: &Member) -> Result<()> {
-    let ready = async {
-        while readiness(owner).await? != 200 {
-            sleep(Duration::from_millis(50)).await;
-        }
-        anyhow::Ok(())
-    };
-    timeout(PATIENCE, ready).await.context("it does not come back")?
 }
 
 /// Connections of the application's role, and how many of them are inside a transaction and idle.

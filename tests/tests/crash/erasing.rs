@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     KILLS, number,
-    program::{Installation, Program},
+    program::{Installation, Program, readiness, until_ready},
 };
 use crate::scale::bytes::Secrets;
 
@@ -211,16 +211,10 @@ async fn an_erasure_waits_for_its_database_and_ends_right() -> Result<()> {
         gone.push(Gone { erasure, ..person });
         judge_what_lies_there(&installation.database, &gone).await?;
         sleep(AWAY).await;
-        let ready = owner.request(reqwest::Method::GET, "/readyz").send().await?.status();
+        let ready = readiness(&owner).await?;
         ensure!(ready == 503, "without its database it says {ready}");
         wire.mend();
-        let again = async {
-            while owner.request(reqwest::Method::GET, "/readyz").send().await?.status() != 200 {
-                sleep(Duration::from_millis(100)).await;
-            }
-            anyhow::Ok(())
-        };
-        timeout(PATIENCE, again).await.context("it does not come back")??;
+        until_ready(&owner).await?;
     }
     let ended = judge_the_end(&owner, &installation.database, &gone).await;
     ended.with_context(|| installation.last_words())?;

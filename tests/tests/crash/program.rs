@@ -12,11 +12,14 @@ use consigne_tests::{app::program, client::Client, database::Database, people::M
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 /// How long a start may take: a debug build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the program may take to find its database again.
+const BACK_WITHIN: Duration = Duration::from_secs(30);
 
 /// The owner of the first workspace, whose password the first start prints.
 const OWNER: &str = "owner@consigne.localhost";
@@ -150,4 +153,20 @@ impl Program {
         let line = timeout(PATIENCE, self.lines.next_line()).await.context("it is silent")??;
         line.context("it ended before it said where it answers")
     }
+}
+
+/// What `/readyz` answers.
+pub async fn readiness(who: &Client) -> Result<u16> {
+    Ok(who.request(reqwest::Method::GET, "/readyz").send().await?.status().as_u16())
+}
+
+/// Waits until the program has found its database again.
+pub async fn until_ready(who: &Client) -> Result<()> {
+    let ready = async {
+        while readiness(who).await? != 200 {
+            sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::Ok(())
+    };
+    timeout(BACK_WITHIN, ready).await.context("it does not come back")?
 }

@@ -87,8 +87,7 @@ async fn walk(tx: &InstanceTx, workspace: WorkspaceId, from: Trusted, to: i64) -
         }
         for entry in entries {
             seq += 1;
-            let follows = entry.seq == seq && entry.previous_hash == previous && entry.hash == chain::hash(&entry);
-            if !follows {
+            if entry.seq != seq || !chain::follows(&entry, &previous) {
                 return Err(broken(seq));
             }
             previous = entry.hash;

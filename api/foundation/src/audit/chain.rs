@@ -39,6 +39,11 @@ pub fn hash(entry: &audit_entries::Model) -> [u8; 32] {
     Sha256::digest(&all).into()
 }
 
+/// Whether an entry is what was written, and follows on the entry with this hash.
+pub fn follows(entry: &audit_entries::Model, previous: &[u8]) -> bool {
+    entry.previous_hash == previous && entry.hash == hash(entry)
+}
+
 fn bytes(all: &mut Vec<u8>, field: &[u8]) {
     let length = u32::try_from(field.len()).expect("a column is shorter than 4 GiB");
     all.extend(length.to_be_bytes());

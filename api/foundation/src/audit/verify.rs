@@ -226,7 +226,7 @@ async fn walk(
             if entry.seq != seq {
                 return Ok(missing(seq, position));
             }
-            if entry.previous_hash != previous || entry.hash != chain::hash(&entry) {
+            if !chain::follows(&entry, &previous) {
                 return Ok(broken(seq, Break::Altered));
             }
             if promised.get(&seq).is_some_and(|hash| *hash != hex::encode(&entry.hash)) {

@@ -61,6 +61,15 @@ pub async fn reactivate(store: &Store, address: &str) -> Result<AccountId> {
     Ok(account)
 }
 
+/// What goes before an account's row, whose id is `$1`: what opens it, and where it belongs.
+pub(crate) const BEFORE_AN_ACCOUNT: [&str; 5] = [
+    "DELETE FROM sessions WHERE account_id = $1",
+    "DELETE FROM account_tickets WHERE account_id = $1",
+    "DELETE FROM recovery_codes WHERE account_id = $1",
+    "DELETE FROM second_factors WHERE account_id = $1",
+    "DELETE FROM memberships WHERE account_id = $1",
+];
+
 /// The workspaces that an account belongs to, for what else they hold about it.
 ///
 /// # Errors

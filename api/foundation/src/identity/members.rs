@@ -108,7 +108,8 @@ async fn begin(scope: &Scope, store: &Store, account: AccountId) -> Result<(Work
     Ok((tx, membership))
 }
 
-async fn set(
+/// Writes one column of a membership.
+pub(super) async fn set(
     tx: &WorkspaceTx,
     account: AccountId,
     column: memberships::Column,

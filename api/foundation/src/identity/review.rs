@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::{
     Role,
-    members::{self, require_power_over},
+    members::{self, require_power_over, set},
     sessions::{self, Because},
 };
 use crate::{
@@ -66,26 +66,8 @@ pub async fn confirm(scope: &Scope, store: &Store, accounts: &[AccountId]) -> Re
 
 /// A membership was looked at now.
 pub(super) async fn reviewed(tx: &WorkspaceTx, account: AccountId) -> Result<()> {
-    let now = tx.store().now();
-    let row = of(tx).filter(memberships::Column::AccountId.eq(account));
-    update(row, [(memberships::Column::ReviewedAt, Expr::value(now)), (REMINDED, Expr::value(Option::<i64>::None))], tx)
-        .await
-}
-
-const REMINDED: memberships::Column = memberships::Column::ReviewAskedAt;
-
-fn of(tx: &WorkspaceTx) -> sea_orm::UpdateMany<memberships::Entity> {
-    memberships::Entity::update_many().filter(memberships::Column::MemberWorkspaceId.eq(tx.workspace()))
-}
-
-async fn update<const N: usize>(
-    rows: sea_orm::UpdateMany<memberships::Entity>,
-    values: [(memberships::Column, sea_orm::sea_query::SimpleExpr); N],
-    tx: &WorkspaceTx,
-) -> Result<()> {
-    let rows = values.into_iter().fold(rows, |rows, (column, value)| rows.col_expr(column, value));
-    rows.exec(tx.db()).await?;
-    Ok(())
+    set(tx, account, memberships::Column::ReviewedAt, tx.store().now()).await?;
+    set(tx, account, memberships::Column::ReviewAskedAt, Option::<Timestamp>::None).await
 }
 
 /// Asks for reviews that are due, and lets members rest whom nobody confirmed; every hour.
@@ -123,8 +105,7 @@ async fn review(scope: &Scope, store: &Store) -> Result<()> {
     for row in active.iter().filter(|row| due_at(row) <= now) {
         let is_owner = row.role == Role::Owner.name();
         if row.review_asked_at.is_none() {
-            let mine = of(&tx).filter(memberships::Column::AccountId.eq(row.account_id));
-            update(mine, [(REMINDED, Expr::value(now))], &tx).await?;
+            set(&tx, row.account_id, memberships::Column::ReviewAskedAt, now).await?;
             asked += 1;
         } else if row.review_asked_at.is_some_and(|at| at.plus(GRACE) <= now) && !(is_owner && owners == 1) {
             owners -= usize::from(is_owner);
@@ -132,8 +113,7 @@ async fn review(scope: &Scope, store: &Store) -> Result<()> {
         }
     }
     for account in &resting {
-        let mine = of(&tx).filter(memberships::Column::AccountId.eq(*account));
-        update(mine, [(memberships::Column::SuspendedAt, Expr::value(now))], &tx).await?;
+        set(&tx, *account, memberships::Column::SuspendedAt, now).await?;
         sessions::end_all(&tx, *account, None, Because::MembershipEnded).await?;
         audit::append(scope, &tx, Event::new("member.unreviewed").target("account", account.0)).await?;
     }

@@ -5,20 +5,21 @@ use std::time::Duration;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany, sea_query::Expr,
 };
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use crate::{
     alerts::Rule,
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    id::{WorkspaceExportId, WorkspaceId, fill_random},
-    identity::{Role, members},
+    id::{WorkspaceExportId, WorkspaceId},
+    identity::{
+        Role, members,
+        secret::{is_link_secret, link_secret},
+    },
     jobs::{self, NewJob},
     privacy::{
         Privacy,
-        exports::{Download, Link, SECRET, read_token, token_of},
+        exports::{Download, Link, read_token, token_of},
     },
     scope::{Permission, Scope},
     store::{Notice, Topic, WorkspaceTx, entity::workspace_exports as table},
@@ -202,9 +203,8 @@ pub async fn link(scope: &Scope, privacy: &Privacy, id: WorkspaceExportId) -> Re
         }
         _ => return Err(Error::new(ErrorKind::Conflict, "The archive is gone. Ask for another.")),
     };
-    let mut secret = [0; SECRET];
-    fill_random(&mut secret);
-    set(&tx, id, |q| q.col_expr(table::Column::LinkHash, Expr::value(Sha256::digest(secret).to_vec()))).await?;
+    let (secret, hash) = link_secret();
+    set(&tx, id, |q| q.col_expr(table::Column::LinkHash, Expr::value(hash))).await?;
     let event = Event::new("workspace.export_link_made").target("workspace_export", id.0);
     audit::append(scope, &tx, event).await?;
     tx.commit().await?;
@@ -221,7 +221,7 @@ pub async fn redeem(privacy: &Privacy, token: &str) -> Result<Download> {
     let (workspace, id, secret) = read_token(token).ok_or_else(unknown)?;
     let (id, scope) = (WorkspaceExportId(id), Scope::duty(workspace, "download"));
     let opens = |row: &table::Model| {
-        let is_right = row.link_hash.as_ref().is_some_and(|hash| hash.ct_eq(Sha256::digest(secret).as_slice()).into());
+        let is_right = is_link_secret(&secret, row.link_hash.as_ref());
         let is_there = WorkspaceExportState::of(row) == WorkspaceExportState::Ready;
         is_right && is_there && row.expires_at.is_some_and(|at| at > store.now())
     };

@@ -24,8 +24,6 @@ use std::time::Duration;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, sea_query::Expr};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::exports::{self, require_owner};
@@ -33,8 +31,8 @@ use crate::{
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    id::{TerminationId, WorkspaceExportId, WorkspaceId, fill_random},
-    identity::SecretText,
+    id::{TerminationId, WorkspaceExportId, WorkspaceId},
+    identity::secret::{SecretText, is_link_secret, link_secret},
     privacy::Privacy,
     scope::{Permission, Scope},
     store::{
@@ -56,8 +54,6 @@ pub const HARD_STOP: Duration = Duration::from_secs(90 * 24 * 3_600);
 
 /// How long it can be shown that it was done: as long as a claim can be made.
 const SHOWN: &str = "P3Y";
-
-const SECRET: usize = 32;
 
 /// What becomes of the data (GDPR art. 28(3)(g)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -238,8 +234,7 @@ pub async fn request(scope: &Scope, privacy: &Privacy, workspace: WorkspaceId, c
         requested_at: now,
         purge_at: now.plus(choice.lasts()),
     };
-    let mut secret = [0; SECRET];
-    fill_random(&mut secret);
+    let (secret, hash) = link_secret();
     ledger::write(privacy.blobs(), &entry).await?;
     let tx = store.write(scope).await?;
     if let Some(row) = under_way(&tx, workspace).await? {
@@ -253,7 +248,7 @@ pub async fn request(scope: &Scope, privacy: &Privacy, workspace: WorkspaceId, c
         }
         Choice::Delete => None,
     };
-    let row = begin(&tx, &entry, scope.actor().id(), export, Some(Sha256::digest(secret).to_vec())).await?;
+    let row = begin(&tx, &entry, scope.actor().id(), export, Some(hash)).await?;
     let event = Event::new("workspace.termination_requested").target("termination", entry.termination.0);
     audit::append(scope, &tx, event.detail("choice", choice.name())).await?;
     tx.commit().await?;
@@ -372,9 +367,7 @@ pub async fn by_receipt(privacy: &Privacy, receipt: &str) -> Result<Termination>
     let (id, secret) = bytes.split_first_chunk::<16>().ok_or_else(unknown)?;
     let tx = privacy.store().read_instance().await?;
     let row = find(&tx, TerminationId(Uuid::from_bytes(*id))).await?.ok_or_else(unknown)?;
-    let digest = Sha256::digest(secret);
-    let is_right = row.receipt_hash.as_ref().is_some_and(|hash| hash.ct_eq(digest.as_slice()).into());
-    if is_right { row.try_into() } else { Err(unknown()) }
+    if is_link_secret(secret, row.receipt_hash.as_ref()) { row.try_into() } else { Err(unknown()) }
 }
 
 /// All ends, newest first; for the operator's own commands.

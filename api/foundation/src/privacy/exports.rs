@@ -16,8 +16,6 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use futures::{Stream, stream};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::{
@@ -31,8 +29,8 @@ use crate::{
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    id::{DataExportId, SubjectId, WorkspaceId, fill_random},
-    identity::SecretText,
+    id::{DataExportId, SubjectId, WorkspaceId},
+    identity::secret::{SECRET, SecretText, is_link_secret, link_secret},
     jobs::{self, ClaimedJob, Duty, DutyContext, JobHandler, NewJob, Outcome},
     scope::{Permission, Scope},
     store::{WorkspaceTx, entity::data_exports as table},
@@ -44,7 +42,6 @@ pub const KEPT: Duration = Duration::from_secs(72 * 3_600);
 const LARGEST: u64 = 1 << 30;
 /// A copy that is not made this long after it was asked for has lost its job; enqueueing it again does no harm if not.
 const FORGOTTEN: Duration = Duration::from_secs(60);
-pub(crate) const SECRET: usize = 32;
 
 pub(super) const JOB: &str = "export";
 
@@ -200,9 +197,8 @@ pub async fn link(scope: &Scope, privacy: &Privacy, id: DataExportId) -> Result<
         (ExportState::Pending, _) => return Err(Error::new(ErrorKind::Conflict, "The file is still being made.")),
         _ => return Err(Error::new(ErrorKind::Conflict, "The file is gone. Ask for another.")),
     };
-    let mut secret = [0; SECRET];
-    fill_random(&mut secret);
-    set(&tx, id, |q| q.col_expr(table::Column::LinkHash, Expr::value(Sha256::digest(secret).to_vec()))).await?;
+    let (secret, hash) = link_secret();
+    set(&tx, id, |q| q.col_expr(table::Column::LinkHash, Expr::value(hash))).await?;
     let event = Event::new("export.link_made").target("export", id.0).subject(row.subject_id);
     audit::append(scope, &tx, event).await?;
     tx.commit().await?;
@@ -219,7 +215,7 @@ pub async fn redeem(privacy: &Privacy, token: &str) -> Result<Download> {
     let id = DataExportId(id);
     let scope = Scope::duty(workspace, "download");
     let opens = |row: &table::Model| {
-        let is_right = row.link_hash.as_ref().is_some_and(|hash| hash.ct_eq(Sha256::digest(secret).as_slice()).into());
+        let is_right = is_link_secret(&secret, row.link_hash.as_ref());
         is_right
             && ExportState::of(row) == ExportState::Ready
             && row.expires_at.is_some_and(|at| at > privacy.store.now())

@@ -37,6 +37,7 @@ pub use self::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
+    identity::closing::BEFORE_AN_ACCOUNT,
     store::Store,
 };
 
@@ -45,13 +46,7 @@ use crate::{
 pub fn foundation_classes() -> Vec<Arc<dyn Expiring>> {
     vec![
         Arc::new(TableRows::of_installation("sessions")),
-        Arc::new(TableRows::of_installation("accounts").after(&[
-            "DELETE FROM sessions WHERE account_id = $1",
-            "DELETE FROM account_tickets WHERE account_id = $1",
-            "DELETE FROM recovery_codes WHERE account_id = $1",
-            "DELETE FROM second_factors WHERE account_id = $1",
-            "DELETE FROM memberships WHERE account_id = $1",
-        ])),
+        Arc::new(TableRows::of_installation("accounts").after(&BEFORE_AN_ACCOUNT)),
         Arc::new(TableRows::of_installation("signing_keys")),
         Arc::new(TableRows::of_installation("jobs").only("t.state = 'DEAD'")),
         Arc::new(TableRows::of_installation("restore_drills")),

@@ -17,6 +17,7 @@ use futures::{Stream, TryStreamExt};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::exports::fault;
 use crate::graphql::Services;
 
 /// From where on.
@@ -44,14 +45,7 @@ pub async fn get(request: HttpRequest, from: Query<From>, services: Data<Service
         Err(error) => match error.kind() {
             ErrorKind::Unauthenticated => HttpResponse::Unauthorized().finish(),
             ErrorKind::Forbidden => HttpResponse::Forbidden().finish(),
-            _ if error.is_retryable() => {
-                HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "5")).finish()
-            }
-            _ => {
-                let reference = crate::telemetry::new_reference();
-                tracing::error!(reference, ?error, "an audit log could not be read");
-                HttpResponse::InternalServerError().finish()
-            }
+            _ => fault(&error, "an audit log could not be read"),
         },
     }
 }

@@ -51,11 +51,16 @@ pub async fn receipt(token: web::Path<String>, services: web::Data<Services>) ->
 }
 
 fn unopened(error: &Error) -> HttpResponse {
+    fault(error, "a file could not be opened")
+}
+
+/// What is nobody's fault who asks: later works, or `what` is in the log.
+pub(super) fn fault(error: &Error, what: &'static str) -> HttpResponse {
     if error.is_retryable() {
         return HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "5")).finish();
     }
     let reference = crate::telemetry::new_reference();
-    tracing::error!(reference, ?error, "a file could not be opened");
+    tracing::error!(reference, ?error, "{what}");
     HttpResponse::InternalServerError().finish()
 }
 

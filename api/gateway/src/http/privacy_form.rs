@@ -76,12 +76,9 @@ pub async fn post(
     services: web::Data<Services>,
 ) -> HttpResponse {
     let words = words::of(accepted(&request));
-    if let Err(refusal) = transport.admit_public_change() {
-        return too_many(words, refusal.retry_after.unwrap_or(60));
-    }
-    let information = match about(&services, &address).await {
+    let information = match admitted(words, &transport, &services, &address).await {
         Ok(information) => information,
-        Err(error) => return failed(words, None, &error),
+        Err(page) => return page,
     };
     let Filled { kind, email, message } = filled.into_inner();
     let taken = async {
@@ -105,12 +102,9 @@ pub async fn confirm(
     services: web::Data<Services>,
 ) -> HttpResponse {
     let words = words::of(accepted(&request));
-    if let Err(refusal) = transport.admit_public_change() {
-        return too_many(words, refusal.retry_after.unwrap_or(60));
-    }
-    let information = match about(&services, &address).await {
+    let information = match admitted(words, &transport, &services, &address).await {
         Ok(information) => information,
-        Err(error) => return failed(words, None, &error),
+        Err(page) => return page,
     };
     // The token that comes of it is for a program; here it is enough that it is known who asks.
     match identity_check::verify(&services.store, &typed.reference, &typed.code).await {
@@ -134,6 +128,19 @@ pub fn unreadable(error: actix_web::error::UrlencodedError, request: &HttpReques
     let words = words::of(accepted(request));
     actix_web::error::InternalError::from_response(error, html(status, page::message(words, None, words.unreadable)))
         .into()
+}
+
+/// Whom a form that was sent goes to, or the page that says why it is not taken.
+async fn admitted(
+    words: &'static Words,
+    transport: &Transport,
+    services: &Services,
+    address: &str,
+) -> Result<Information, HttpResponse> {
+    if let Err(refusal) = transport.admit_public_change() {
+        return Err(too_many(words, refusal.retry_after.unwrap_or(60)));
+    }
+    about(services, address).await.map_err(|error| failed(words, None, &error))
 }
 
 async fn about(services: &Services, address: &str) -> Result<Information> {

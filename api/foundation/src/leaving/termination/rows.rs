@@ -6,6 +6,7 @@ use crate::{
     backups::catalogue::{self, Schema, Table},
     error::{Error, Result},
     id::{SubjectId, WorkspaceId},
+    identity::closing::BEFORE_AN_ACCOUNT,
     store::{InstanceTx, WorkspaceTx},
 };
 
@@ -23,15 +24,6 @@ const OF_INSTANCE: [(&str, &str); 3] = [
     ("workspaces", "id"),
 ];
 
-/// Statements that take away what opens an account, and the account.
-const OF_ACCOUNT: [&str; 5] = [
-    "DELETE FROM sessions WHERE account_id = $1",
-    "DELETE FROM account_tickets WHERE account_id = $1",
-    "DELETE FROM second_factors WHERE account_id = $1",
-    "DELETE FROM recovery_codes WHERE account_id = $1",
-    "DELETE FROM accounts WHERE id = $1",
-];
-
 /// The scoped tables, each before those that it refers to.
 async fn scoped(tx: &InstanceTx) -> Result<Vec<Table>> {
     let mut tables = catalogue::tables(tx.db(), Schema::Data).await?;
@@ -42,17 +34,14 @@ async fn scoped(tx: &InstanceTx) -> Result<Vec<Table>> {
 
 /// Which rows of a table go, while these people are held: `$1` is the workspace.
 fn going(table: &Table, held: &[SubjectId]) -> (String, Vec<Bound>) {
-    let numbers: Vec<String> = (2..held.len() + 2).map(|number| format!("${number}")).collect();
-    let people = || held.iter().map(|person| (*person).into()).collect();
     let person = match table.name.as_str() {
-        "subjects" => "id",
-        _ if table.columns.iter().any(|column| column.name == "subject_id") => "subject_id",
-        _ => return ("workspace_id = $1".to_owned(), Vec::new()),
+        "subjects" => Some("id"),
+        _ => table.columns.iter().any(|column| column.name == "subject_id").then_some("subject_id"),
     };
-    if held.is_empty() {
-        return ("workspace_id = $1".to_owned(), Vec::new());
-    }
-    (format!("workspace_id = $1 AND ({person} IS NULL OR {person} NOT IN ({}))", numbers.join(", ")), people())
+    let Some(person) = person.filter(|_| !held.is_empty()) else { return ("workspace_id = $1".to_owned(), Vec::new()) };
+    let numbers: Vec<String> = (2..held.len() + 2).map(|number| format!("${number}")).collect();
+    let which = format!("workspace_id = $1 AND ({person} IS NULL OR {person} NOT IN ({}))", numbers.join(", "));
+    (which, held.iter().map(|person| (*person).into()).collect())
 }
 
 /// Deletes every row of the workspace but those of people who are held. Says how many.
@@ -105,7 +94,7 @@ pub(crate) async fn erase_accounts(tx: &WorkspaceTx) -> Result<u64> {
         tx.query_all_raw(statement).await?.iter().map(|row| Ok(row.try_get("", "id")?)).collect::<Result<_>>()?;
     gone += run(tx, "DELETE FROM memberships WHERE member_workspace_id = $1", tx.workspace().into()).await?;
     for account in alone {
-        for sql in OF_ACCOUNT {
+        for sql in BEFORE_AN_ACCOUNT.into_iter().chain(["DELETE FROM accounts WHERE id = $1"]) {
             gone += run(tx, sql, account.into()).await?;
         }
     }
