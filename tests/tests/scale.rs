@@ -128,11 +128,11 @@ async fn erasing_a_visitor_of_1000_messages_among_200000_leaves_no_byte() -> Res
 async fn erasing_a_visitor_takes_as_long_in_a_large_workspace_as_in_a_small_one() -> Result<()> {
     let few = erased_among(FEW.min(messages() / 2)).await?;
     let many = erased_among(messages()).await?;
-    println!("the purge apart, {few:.1?} and {many:.1?}: {:.2} times", many.as_secs_f64() / few.as_secs_f64());
+    println!("the purges apart, {few:.1?} and {many:.1?}: {:.2} times", many.as_secs_f64() / few.as_secs_f64());
     Ok(())
 }
 
-/// How long a visitor's erasure takes, the purge apart, in a workspace of its own with so many messages of others.
+/// How long a visitor's erasure takes, the purge of the database and the backup of all keys that is written anew apart, in a workspace of its own with so many messages of others.
 async fn erased_among(others: u64) -> Result<Duration> {
     let (app, server) = (TestApp::start().await?, StandIn::start().await);
     let (acme, assistant) = shop(&app, &server).await?;
@@ -150,17 +150,18 @@ async fn erased_among(others: u64) -> Result<Duration> {
     done?;
     let took = counted?.duration_since(erasing);
     let erasure = acme.erasure(&id).await?;
-    println!("{:?}: erased in {took:.1?}, with the purge {:.1?}", crowd.count().await?, erasing.elapsed());
+    println!("{:?}: erased in {took:.1?}, with both purges {:.1?}", crowd.count().await?, erasing.elapsed());
     ensure!(erasure["state"] == "COMPLETED", "{erasure}");
     ensure!(crowd.count().await?.of_the_person == 0, "some are left");
     Ok(took)
 }
 
-/// When the last step before the purge was done.
+/// When the last step was done that is about the person's rows and key. The backup of the key store, one file of everybody's
+/// keys, is purged of it next, then the database.
 async fn all_but_purged(app: &TestApp) -> Result<Instant> {
     let db = app.database.connections().await?.into_iter().next().context("there is a database")?;
-    let sql =
-        "SELECT count(*) AS n FROM erasure_steps WHERE state = 'PENDING' AND name NOT IN ('purge', 'certificate')";
+    let sql = "SELECT count(*) AS n FROM erasure_steps WHERE state = 'PENDING' \
+         AND name NOT IN ('backups', 'purge', 'certificate')";
     for _ in 0..60_000 {
         let left = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
         if left.context("a count has a row")?.try_get::<i64>("", "n")? == 0 {

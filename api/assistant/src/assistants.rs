@@ -1,5 +1,7 @@
 //! Assistants: what visitors talk to, and its answer policy.
 
+use std::collections::HashSet;
+
 use consigne_foundation::{
     Error, Permission, Result, Scope, Timestamp,
     audit::{self, Event},
@@ -222,6 +224,17 @@ pub(crate) async fn require_awake(tx: &WorkspaceTx, id: AssistantId) -> Result<A
         return Err(Error::new(ErrorKind::Disabled, "This assistant is paused."));
     }
     Ok(assistant)
+}
+
+/// Those of these assistants that are not paused.
+pub(crate) async fn awake(tx: &WorkspaceTx, ids: HashSet<AssistantId>) -> Result<HashSet<AssistantId>> {
+    let awake = table::Entity::find()
+        .filter(table::Column::WorkspaceId.eq(tx.workspace()))
+        .filter(table::Column::Id.is_in(ids))
+        .filter(table::Column::IsPaused.eq(false))
+        .select_only()
+        .column(table::Column::Id);
+    Ok(awake.into_tuple::<AssistantId>().all(tx.db()).await?.into_iter().collect())
 }
 
 impl Assistant {

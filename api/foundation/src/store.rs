@@ -18,7 +18,7 @@ pub mod replay;
 use std::{
     ops::Deref,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -27,6 +27,7 @@ use sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
+use self::notices::To;
 pub use self::{
     connect::StoreSettings,
     notices::{Notice, Notices, Topic},
@@ -197,7 +198,7 @@ impl Store {
         }
         let log = self.0.log.clone().filter(|_| mode == Mode::WriteTellingEarly);
         let sees_restricted = mode != Mode::Read;
-        Ok(InstanceTx { tx, turn, store: self.clone(), said: Mutex::default(), log, sees_restricted })
+        Ok(InstanceTx { tx, turn, store: self.clone(), then: Mutex::default(), log, sees_restricted })
     }
 
     async fn wait_to_write(&self) -> Result<OwnedSemaphorePermit> {
@@ -288,13 +289,20 @@ impl Mode {
     }
 }
 
+/// What follows a commit.
+#[derive(Default)]
+struct Then {
+    said: Vec<(Notice, To)>,
+    calls: Vec<Box<dyn FnOnce() + Send>>,
+}
+
 /// A transaction over the tables of no workspace. Dropped without a commit it rolls back.
 pub struct InstanceTx {
     tx: DatabaseTransaction,
     /// Given back when the transaction is over.
     turn: Option<OwnedSemaphorePermit>,
     store: Store,
-    said: Mutex<Vec<Notice>>,
+    then: Mutex<Then>,
     /// The write-ahead log that has to be on disk before a commit answers, where the commit itself does not see to it.
     log: Option<PathBuf>,
     /// Whether restricted data can be seen.
@@ -314,10 +322,24 @@ impl InstanceTx {
 
     /// Tells every part of the product, in every process, once the commit is through.
     pub fn notify(&self, notice: Notice) {
-        let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !said.contains(&notice) {
-            said.push(notice);
+        self.say(notice, To::Everybody);
+    }
+
+    /// As [`InstanceTx::notify`], to other processes: in this one, [`InstanceTx::after_commit`] tells whoever waits.
+    pub fn notify_elsewhere(&self, notice: Notice) {
+        self.say(notice, To::Elsewhere);
+    }
+
+    fn say(&self, notice: Notice, to: To) {
+        let mut then = self.then.lock().unwrap_or_else(PoisonError::into_inner);
+        if !then.said.contains(&(notice, to)) {
+            then.said.push((notice, to));
         }
+    }
+
+    /// Calls this once the commit is through, before it answers; never without a commit. It must be short.
+    pub fn after_commit(&self, call: impl FnOnce() + Send + 'static) {
+        self.then.lock().unwrap_or_else(PoisonError::into_inner).calls.push(Box::new(call));
     }
 
     /// Commits, then tells what was to be told.
@@ -325,16 +347,19 @@ impl InstanceTx {
     /// # Errors
     /// `Unavailable`, `Conflict`; nothing is told then.
     pub async fn commit(self) -> Result<()> {
-        let said = self.said.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Then { said, calls } = self.then.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let notices = &self.store.0.notices;
         if self.tx.get_database_backend() == DbBackend::Postgres {
-            for notice in &said {
-                notices::tell_postgres(&self.tx, *notice).await?;
+            for (notice, to) in said {
+                notices::tell_postgres(&self.tx, notices, notice, to).await?;
             }
             self.tx.commit().await?;
+            calls.into_iter().for_each(|call| call());
         } else {
             self.tx.commit().await?;
-            for notice in said {
-                self.store.0.notices.tell(notice);
+            calls.into_iter().for_each(|call| call());
+            for (notice, _) in said.into_iter().filter(|(_, to)| *to == To::Everybody) {
+                notices.tell(notice);
             }
             drop(self.turn);
             if let Some(log) = self.log {

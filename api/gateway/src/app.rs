@@ -9,6 +9,7 @@ use std::{
 use actix_web::{App as HttpApp, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use anyhow::{Context, Result, bail};
 use consigne_assistant::{
+    chats::live::Feed,
     corrections::Corrections,
     escalations::inbound::InboundPost,
     holder::{ChatHolder, EscalationHolder, StaffHolder, VectorHolder},
@@ -425,6 +426,8 @@ fn services(
         store,
         registry,
         knowledge,
+        feed: Feed::default(),
+        answers_at_once: config.models.answers_at_once,
         routes,
         corrections,
         privacy,

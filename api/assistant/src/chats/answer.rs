@@ -4,6 +4,7 @@
 //! not erased (by generation), the assistant is not paused, and no person took the chat. A second run begins anew with an `AnswerStarted` event,
 //! which voids what an earlier one wrote.
 
+mod desk;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -22,9 +23,10 @@ use consigne_foundation::{
 use consigne_sdk::{ChatRequest, Embedder, PromptPassage};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use serde::{Deserialize, Serialize};
-use tokio::try_join;
+use tokio::{sync::Semaphore, try_join};
 
-use self::writer::Writer;
+pub use self::desk::Desk;
+use self::{desk::Whose, writer::Writer};
 use super::{
     AnswerOutcome, answer_place,
     citations::{self, Citation},
@@ -78,6 +80,9 @@ pub struct Disclosure {
     pub retention: String,
 }
 
+/// Answers that are looked up at once: each asks the database and the embedder, and more of them only wait for each other.
+pub const LOOKED_UP_AT_ONCE: usize = 16;
+
 /// What is counted of answers; numbers only.
 pub trait AnswerMeter: Send + Sync {
     /// An answer ended. Times count from the question.
@@ -95,6 +100,12 @@ pub struct AnswerHandler {
     pub registry: Arc<Registry>,
     /// Models come from here.
     pub routes: Routes,
+    /// Text is written here.
+    pub desk: Desk,
+    /// Answers that are made at once in this process.
+    pub at_once: usize,
+    /// Places of those that are looked up; a model may speak in many more.
+    pub looking_up: Semaphore,
     /// Counts.
     pub meter: Arc<dyn AnswerMeter>,
 }
@@ -106,7 +117,7 @@ impl JobHandler for AnswerHandler {
     }
 
     fn parallel(&self) -> usize {
-        16
+        self.at_once
     }
 
     /// A visitor waits: three tries within some seconds, then an honest failure.
@@ -158,6 +169,7 @@ impl AnswerHandler {
     }
 
     async fn answer(&self, scope: &Scope, id: AnswerId) -> Result<()> {
+        let place = self.looking_up.acquire().await.map_err(|e| Error::internal("answers are looked up").because(e))?;
         let run = match self.begin(scope, id).await {
             Ok(Some(run)) => run,
             Ok(None) => return Ok(()),
@@ -169,8 +181,9 @@ impl AnswerHandler {
         let whose = Some(run.row.subject_id);
         let asked = Asked { question: &run.question, whose, history: &run.history, language };
         let Prepared { model, request, excerpts } = self.prepare(scope, &run.assistant, asked).await?;
+        drop(place);
         let threshold = request.answer_threshold;
-        let mut writer = Writer::new(self.store(), scope, &run);
+        let mut writer = Writer::new(self, scope, &run);
         let mut given: Vec<String> = excerpts.iter().map(Excerpt::text).collect();
         given.push(run.question.clone());
         // Without a passage there is nothing to answer from; no model is asked.
@@ -399,6 +412,18 @@ struct Done<'a> {
 }
 
 impl AnswerRun {
+    fn whose(&self) -> Whose {
+        Whose {
+            answer: self.row.id,
+            attempt: self.attempt,
+            chat: self.row.chat_id,
+            assistant: self.row.assistant_id,
+            subject: self.row.subject_id,
+            generation: self.row.subject_generation,
+            key: self.key.clone(),
+        }
+    }
+
     /// Refuses a write of a run that another worker has taken over, or that is not wanted any more; and holds the rows
     /// that say so until the transaction ends.
     async fn hold(&self, tx: &WorkspaceTx) -> Result<()> {

@@ -3,6 +3,8 @@
 //! Every event has a number that counts up within its chat without a gap, given in the transaction that writes it. The
 //! text of a delta is sealed under the visitor's key.
 
+use std::collections::HashMap;
+
 use consigne_foundation::{
     Error, Result, Timestamp,
     id::{AnswerId, ChatId, EscalationId, MessageId, SubjectId},
@@ -10,12 +12,12 @@ use consigne_foundation::{
     vault::{Key, Place},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
-    sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    Statement, sea_query::Expr,
 };
 use uuid::Uuid;
 
-use crate::entity::chat_events as table;
+use crate::entity::{chat_events as table, chats as table_of_chats};
 
 /// An event, with its number.
 #[derive(Clone, PartialEq, Eq)]
@@ -85,6 +87,9 @@ impl Happening {
     }
 }
 
+/// Rows of one statement, well below the values that either database allows.
+const ROWS_AT_ONCE: usize = 64;
+
 /// The kind of rows that hold text for a while only.
 pub(crate) const DELTA: &str = "ANSWER_DELTA";
 
@@ -108,7 +113,66 @@ pub(crate) async fn append(
         Happening::AnswerDelta(_, text) => Some(key.seal_text(&place(tx, chat, seq), text)),
         _ => None,
     };
-    let row = table::ActiveModel {
+    let event = row_of(tx, chat, subject, (seq, now), what, payload);
+    table::Entity::insert(event).exec_without_returning(tx.db()).await?;
+    tx.notify(Notice { topic: Topic::Chat, id: chat.0 });
+    Ok(seq)
+}
+
+/// More text of an answer, to be written.
+pub(crate) struct Delta<'a> {
+    pub key: &'a Key,
+    pub chat: ChatId,
+    pub subject: SubjectId,
+    pub answer: AnswerId,
+    pub text: &'a str,
+}
+
+/// Appends deltas, each of another chat, and tells other processes; in this one the caller tells whoever listens.
+pub(crate) async fn append_deltas(tx: &WorkspaceTx, deltas: Vec<Delta<'_>>) -> Result<Vec<(ChatId, ChatEvent)>> {
+    let now = tx.store().now();
+    let numbered = table_of_chats::Entity::update_many()
+        .col_expr(table_of_chats::Column::LastSeq, Expr::col(table_of_chats::Column::LastSeq).add(1))
+        .col_expr(table_of_chats::Column::UpdatedAt, Expr::value(now))
+        .filter(table_of_chats::Column::WorkspaceId.eq(tx.workspace()))
+        .filter(table_of_chats::Column::Id.is_in(padded(deltas.iter().map(|delta| delta.chat).collect())))
+        .exec_with_returning(tx.db())
+        .await?;
+    let numbers: HashMap<ChatId, i64> = numbered.into_iter().map(|chat| (chat.id, chat.last_seq)).collect();
+    let (mut rows, mut said) = (Vec::with_capacity(deltas.len()), Vec::with_capacity(deltas.len()));
+    for Delta { key, chat, subject, answer, text } in deltas {
+        let seq = *numbers.get(&chat).ok_or_else(|| Error::not_found("chat"))?;
+        let what = Happening::AnswerDelta(answer, text.to_owned());
+        let payload = Some(key.seal_text(&place(tx, chat, seq), text));
+        rows.push(row_of(tx, chat, subject, (seq, now), &what, payload));
+        said.push((chat, ChatEvent { seq, at: now, what }));
+        tx.notify_elsewhere(Notice { topic: Topic::Chat, id: chat.0 });
+    }
+    while !rows.is_empty() {
+        let some = rows.split_off(rows.len() - (1 << rows.len().min(ROWS_AT_ONCE).ilog2()));
+        table::Entity::insert_many(some).exec_without_returning(tx.db()).await?;
+    }
+    Ok(said)
+}
+
+/// The same, the last one repeated until there is a power of two of them: statements over many things then have few texts,
+/// which a connection keeps prepared.
+pub(crate) fn padded<T: Clone>(mut all: Vec<T>) -> Vec<T> {
+    if let Some(last) = all.last().cloned() {
+        all.resize(all.len().next_power_of_two(), last);
+    }
+    all
+}
+
+fn row_of(
+    tx: &WorkspaceTx,
+    chat: ChatId,
+    subject: SubjectId,
+    (seq, at): (i64, Timestamp),
+    what: &Happening,
+    payload: Option<Vec<u8>>,
+) -> table::ActiveModel {
+    table::ActiveModel {
         workspace_id: Set(tx.workspace()),
         chat_id: Set(chat),
         seq: Set(seq),
@@ -116,11 +180,8 @@ pub(crate) async fn append(
         kind: Set(what.kind().to_owned()),
         target_id: Set(Some(what.target())),
         payload_sealed: Set(payload),
-        created_at: Set(now),
-    };
-    table::Entity::insert(row).exec_without_returning(tx.db()).await?;
-    tx.notify(Notice { topic: Topic::Chat, id: chat.0 });
-    Ok(seq)
+        created_at: Set(at),
+    }
 }
 
 /// Puts other words in the place of an answer's in what is replayed: the newest delta says them, the others nothing.

@@ -1,4 +1,12 @@
 //! Listening to a chat: what was written since, then what comes, on any replica. A listener never asks and never bills.
+//!
+//! Deltas that this process writes go from hand to hand, by the [`Feed`]; everything else, and whatever a listener did not
+//! get that way, is read from its rows.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use consigne_foundation::{
     Result, Scope,
@@ -6,35 +14,118 @@ use consigne_foundation::{
     privacy::subjects,
     store::{
         Notice, Store, Topic,
-        replay::{Numbered, PAGE, replay},
+        replay::{LOOK_EVERY, PAGE},
     },
 };
 use futures::Stream;
+use tokio::sync::broadcast;
 
 use super::events::{self, ChatEvent};
 
+/// Deltas that a listener may be behind before it reads them from their rows.
+const BEHIND: usize = 8;
+
+/// Deltas on their way to whoever listens in this process. Clones share it.
+#[derive(Clone, Default)]
+pub struct Feed(Arc<Mutex<HashMap<ChatId, broadcast::Sender<ChatEvent>>>>);
+
+impl Feed {
+    /// Tells whoever listens to a chat of an event that is committed.
+    pub(crate) fn tell(&self, chat: ChatId, event: ChatEvent) {
+        if let Some(listeners) = self.chats().get(&chat) {
+            // The last one may have left.
+            let _ = listeners.send(event);
+        }
+    }
+
+    fn listen(&self, chat: ChatId) -> Hearing {
+        let mut chats = self.chats();
+        let events = chats.entry(chat).or_insert_with(|| broadcast::Sender::new(BEHIND)).subscribe();
+        Hearing { feed: self.clone(), chat, events }
+    }
+
+    fn chats(&self) -> MutexGuard<'_, HashMap<ChatId, broadcast::Sender<ChatEvent>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One listener of one chat.
+struct Hearing {
+    feed: Feed,
+    chat: ChatId,
+    events: broadcast::Receiver<ChatEvent>,
+}
+
+impl Hearing {
+    /// The next delta; none where some were missed.
+    async fn next(&mut self) -> Option<ChatEvent> {
+        self.events.recv().await.ok()
+    }
+}
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        let mut chats = self.feed.chats();
+        // This one counts still.
+        if chats.get(&self.chat).is_some_and(|listeners| listeners.receiver_count() <= 1) {
+            chats.remove(&self.chat);
+        }
+    }
+}
+
 /// Events of a chat behind `after`, without end. Ends with an error where the chat is unknown to the scope, or once its
 /// visitor is erased.
-pub fn listen(scope: Scope, store: Store, chat: ChatId, after: i64) -> impl Stream<Item = Result<ChatEvent>> + Send {
+pub fn listen(
+    scope: Scope,
+    store: Store,
+    feed: &Feed,
+    chat: ChatId,
+    after: i64,
+) -> impl Stream<Item = Result<ChatEvent>> + Send + use<> {
+    // Listening begins before reading, so that no event falls between.
+    let mut hearing = feed.listen(chat);
+    let mut notices = store.notices().listen([Notice { topic: Topic::Chat, id: chat.0 }]);
     async_stream::stream! {
         if let Err(error) = super::record_reading(&scope, &store, chat).await {
             yield Err(error);
             return;
         }
-        let told_by = Notice { topic: Topic::Chat, id: chat.0 };
-        let events = replay(store.clone(), after, told_by, move |seen| {
-            let (scope, store) = (scope.clone(), store.clone());
-            async move { next(&scope, &store, chat, seen).await }
-        });
-        for await event in events {
-            yield event;
+        let mut seen = after.max(0);
+        loop {
+            match next(&scope, &store, chat, seen).await {
+                Ok(page) => {
+                    let is_full = page.len() as u64 == PAGE;
+                    for event in page {
+                        seen = event.seq;
+                        yield Ok(event);
+                    }
+                    if is_full {
+                        continue;
+                    }
+                }
+                Err(error) => {
+                    yield Err(error);
+                    return;
+                }
+            }
+            // What was written about a person who was erased, or whose data may only be stored since, was written before: the
+            // transaction that writes a delta sees to that.
+            loop {
+                let heard = tokio::select! {
+                    biased;
+                    heard = hearing.next() => heard,
+                    _ = notices.wait(LOOK_EVERY) => None,
+                };
+                match heard {
+                    Some(event) if event.seq <= seen => {}
+                    Some(event) if event.seq == seen + 1 => {
+                        seen = event.seq;
+                        yield Ok(event);
+                    }
+                    _ => break,
+                }
+            }
         }
-    }
-}
-
-impl Numbered for ChatEvent {
-    fn seq(&self) -> i64 {
-        self.seq
     }
 }
 

@@ -1,8 +1,10 @@
 //! A document's progress, as a stream: each change of its row once, until it is ready, failed or gone.
 
-use std::time::Duration;
-
-use consigne_foundation::{ErrorKind, Result, Scope, id::DocumentId, store::Topic};
+use consigne_foundation::{
+    ErrorKind, Result, Scope,
+    id::DocumentId,
+    store::{Notice, Topic, replay::LOOK_EVERY},
+};
 use futures::Stream;
 
 use super::{
@@ -18,7 +20,7 @@ pub fn listen(
     after: Option<i64>,
 ) -> impl Stream<Item = Result<Document>> + Send {
     async_stream::stream! {
-        let mut notices = knowledge.store.notices().listen();
+        let mut notices = knowledge.store.notices().listen([Notice { topic: Topic::Document, id: id.0 }]);
         let mut seen = after.unwrap_or(0);
         loop {
             let document = match documents::get(&scope, &knowledge.store, id).await {
@@ -38,7 +40,7 @@ pub fn listen(
             if ended {
                 return;
             }
-            notices.wait_for(Duration::from_secs(2), |n| n.topic == Topic::Document && n.id == id.0).await;
+            notices.wait(LOOK_EVERY).await;
         }
     }
 }

@@ -3,8 +3,8 @@
 //! A job may run twice, so that it was claimed or finished is committed without waiting for the disk.
 
 use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use sea_orm::{
     Statement, sea_query::Expr,
 };
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{Notify, Semaphore, watch},
     task::JoinSet,
 };
 use uuid::Uuid;
@@ -31,6 +31,8 @@ use crate::{
 /// How long a worker that died keeps its job.
 const LEASE: Duration = Duration::from_secs(15);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// Leases that one statement renews.
+const RENEWED_AT_ONCE: usize = 500;
 /// Workers that may die over a job, one after the other, before it is taken to be what kills them.
 const MOST_LOST: i64 = 10;
 const RUNNING: &str = "RUNNING";
@@ -85,7 +87,12 @@ impl Runner {
             let before = ran;
             for handler in &self.options.handlers {
                 while let Some(claim) = self.claim(handler.as_ref(), false).await? {
-                    self.work(handler.as_ref(), claim).await;
+                    let held = Held::default();
+                    let lost = held.take(claim.token);
+                    tokio::select! {
+                        () = self.work(handler.as_ref(), claim, lost) => {}
+                        () = self.renew_all(handler.as_ref(), &held) => {}
+                    }
                     ran += 1;
                 }
             }
@@ -118,10 +125,14 @@ impl Runner {
 
     async fn serve(self, handler: Arc<dyn JobHandler>, mut stop: watch::Receiver<bool>, grace: Duration) {
         let places = Arc::new(Semaphore::new(handler.parallel()));
-        let mut notices = self.store.notices().listen();
         let mut running = JoinSet::new();
-        let held: Arc<Mutex<HashSet<Uuid>>> = Arc::default();
-        let (waiting, mut was_told) = (super::waiting(handler.kind()), false);
+        let held: Arc<Held> = Arc::default();
+        let renewing = {
+            let (runner, handler, held) = (self.clone(), handler.clone(), held.clone());
+            tokio::spawn(async move { runner.renew_all(handler.as_ref(), &held).await })
+        };
+        let mut notices = self.store.notices().listen([super::waiting(handler.kind())]);
+        let mut was_told = false;
         while !*stop.borrow() {
             let place = tokio::select! {
                 place = places.clone().acquire_owned() => place,
@@ -131,17 +142,17 @@ impl Runner {
             match self.claim(handler.as_ref(), std::mem::take(&mut was_told)).await {
                 Ok(Some(claim)) => {
                     let (runner, handler, held, token) = (self.clone(), handler.clone(), held.clone(), claim.token);
-                    held.lock().unwrap_or_else(PoisonError::into_inner).insert(token);
+                    let lost = held.take(token);
                     running.spawn(async move {
-                        runner.work(handler.as_ref(), claim).await;
-                        held.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
+                        runner.work(handler.as_ref(), claim, lost).await;
+                        held.leave(token);
                         drop(place);
                     });
                 }
                 Ok(None) => {
                     drop(place);
                     tokio::select! {
-                        told = notices.wait_for(self.options.poll_every, |notice| *notice == waiting) => was_told = told,
+                        told = notices.wait(self.options.poll_every) => was_told = told,
                         _ = stop.changed() => {}
                     }
                 }
@@ -159,11 +170,12 @@ impl Runner {
             while running.join_next().await.is_some() {}
             self.hand_back(handler.as_ref(), &held).await;
         }
+        renewing.abort();
     }
 
     /// Gives jobs that were cut short to the next worker at once, without counting the try.
-    async fn hand_back(&self, handler: &dyn JobHandler, held: &Mutex<HashSet<Uuid>>) {
-        let tokens: Vec<Uuid> = held.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
+    async fn hand_back(&self, handler: &dyn JobHandler, held: &Held) {
+        let tokens = held.tokens();
         let handed_back = async {
             let tx = self.store.write_instance().await?;
             jobs::Entity::update_many()
@@ -225,9 +237,9 @@ impl Runner {
         Ok(due.into_tuple::<Uuid>().one(tx.db()).await?.is_some())
     }
 
-    async fn work(&self, handler: &dyn JobHandler, claim: Claim) {
+    /// Does a job, unless its lease is lost.
+    async fn work(&self, handler: &dyn JobHandler, claim: Claim, lost: Arc<Notify>) {
         let job = &claim.job;
-        let renewed = self.renew_while(&claim);
         let outcome = if claim.lost > MOST_LOST && !handler.never_gives_up() {
             // It was claimed again and again and never came back: it takes the process down with it.
             Err(Error::internal("the worker died each time it ran this job"))
@@ -236,7 +248,7 @@ impl Runner {
                 ran = std::panic::AssertUnwindSafe(handler.run(job)).catch_unwind() => {
                     ran.unwrap_or_else(|_| Err(Error::internal("the handler panicked")))
                 }
-                () = renewed => {
+                () = lost.notified() => {
                     tracing::warn!(job = %job.id, kind = handler.kind(), "lost the lease; another worker has the job");
                     return;
                 }
@@ -262,7 +274,7 @@ impl Runner {
             return self.put_back(claim, pause_after(job.attempt), Some(error)).await;
         }
         // The lease is held until the row knows: a worker that dies in between leaves the job to the next, which tells it.
-        if !self.renew(claim).await? {
+        if self.renew(&[claim.token]).await?.is_empty() {
             return Ok(());
         }
         if let Err(error) = handler.give_up(job, error).await {
@@ -317,28 +329,58 @@ impl Runner {
         tx.commit().await
     }
 
-    /// Renews the lease; ends when the lease is lost.
-    async fn renew_while(&self, claim: &Claim) {
+    /// Renews the leases of all jobs that are held, together; tells those whose lease is lost. Without end.
+    async fn renew_all(&self, handler: &dyn JobHandler, held: &Held) {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
-            match self.renew(claim).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => tracing::warn!(job = %claim.job.id, %error, "a lease could not be renewed"),
+            for some in held.tokens().chunks(RENEWED_AT_ONCE) {
+                match self.renew(some).await {
+                    Ok(renewed) => held.tell_lost(some.iter().filter(|token| !renewed.contains(token))),
+                    Err(error) => tracing::warn!(kind = handler.kind(), %error, "leases could not be renewed"),
+                }
             }
         }
     }
 
-    async fn renew(&self, claim: &Claim) -> Result<bool> {
+    /// Renews leases, and answers with those that were held still.
+    async fn renew(&self, tokens: &[Uuid]) -> Result<HashSet<Uuid>> {
         let tx = self.store.write_instance_relaxed().await?;
         let renewed = jobs::Entity::update_many()
             .col_expr(jobs::Column::LeaseUntil, Expr::value(self.store.now().plus(LEASE)))
-            .filter(jobs::Column::Id.eq(claim.job.id))
-            .filter(jobs::Column::LeaseToken.eq(claim.token))
-            .exec(tx.db())
+            .filter(jobs::Column::LeaseToken.is_in(tokens.iter().copied()))
+            .exec_with_returning(tx.db())
             .await?;
         tx.commit().await?;
-        Ok(renewed.rows_affected == 1)
+        Ok(renewed.into_iter().filter_map(|job| job.lease_token).collect())
+    }
+}
+
+/// Jobs of one kind that this process holds, by the token of their lease.
+#[derive(Default)]
+struct Held(Mutex<HashMap<Uuid, Arc<Notify>>>);
+
+impl Held {
+    /// From now on; what is answered is notified when the lease is lost.
+    fn take(&self, token: Uuid) -> Arc<Notify> {
+        self.all().entry(token).or_default().clone()
+    }
+
+    fn leave(&self, token: Uuid) {
+        self.all().remove(&token);
+    }
+
+    fn tokens(&self) -> Vec<Uuid> {
+        self.all().keys().copied().collect()
+    }
+
+    /// A job that ended meanwhile is not held, and hears nothing.
+    fn tell_lost<'a>(&self, tokens: impl Iterator<Item = &'a Uuid>) {
+        let all = self.all();
+        tokens.filter_map(|token| all.get(token)).for_each(|lost| lost.notify_one());
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Notify>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

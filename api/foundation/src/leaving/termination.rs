@@ -36,7 +36,7 @@ use crate::{
     privacy::Privacy,
     scope::{Permission, Scope},
     store::{
-        InstanceTx, Store, WorkspaceTx,
+        InstanceTx, Notice, Store, Topic, WorkspaceTx,
         entity::{terminations as table, workspace_exports, workspaces},
     },
 };
@@ -297,6 +297,8 @@ async fn close(tx: &InstanceTx, workspace: WorkspaceId, at: Option<Timestamp>) -
         .filter(workspaces::Column::Id.eq(workspace))
         .exec(tx.db())
         .await?;
+    // Whoever came in a moment ago may do less now, or more again.
+    tx.notify(Notice { topic: Topic::Session, id: workspace.0 });
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 //! The workspace has to instruct it; a person whom it is about must not have objected; and what rests on consent needs
 //! theirs. A refusal is written to the audit log, in a transaction of its own: what was refused did not happen.
 
+use std::collections::HashSet;
+
 use super::{consents, instructions, objections, purposes::Purpose};
 use crate::{
     audit::{self, Event},
@@ -100,6 +102,19 @@ pub async fn require(tx: &WorkspaceTx, purpose: Purpose, subject: Option<Subject
         Some(refusal) => Err(refusal.error()),
         None => Ok(()),
     }
+}
+
+/// As [`require`] for many people at once, where the purpose does not rest on consent: those of them who objected.
+///
+/// # Errors
+/// `PurposeRefused` where it is refused whoever it is about.
+pub async fn require_of_many(
+    tx: &WorkspaceTx,
+    purpose: Purpose,
+    people: impl IntoIterator<Item = SubjectId>,
+) -> Result<HashSet<SubjectId>> {
+    require(tx, purpose, None).await?;
+    objections::standing_of(tx, people, purpose).await
 }
 
 /// Refuses, and writes the refusal down.

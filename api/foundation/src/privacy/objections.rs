@@ -5,12 +5,12 @@
 
 pub mod log;
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use async_trait::async_trait;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
 
@@ -131,6 +131,28 @@ pub async fn stands(tx: &WorkspaceTx, subject: SubjectId, purpose: Purpose) -> R
         return Ok(false);
     }
     Ok(find(tx, subject, purpose).await?.is_some_and(|row| row.stands))
+}
+
+/// Those of these people whose objection stands.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn standing_of(
+    tx: &WorkspaceTx,
+    people: impl IntoIterator<Item = SubjectId>,
+    purpose: Purpose,
+) -> Result<HashSet<SubjectId>> {
+    if purpose.objection() != purposes::Objection::AtOnce {
+        return Ok(HashSet::new());
+    }
+    let objecting = table::Entity::find()
+        .filter(table::Column::WorkspaceId.eq(tx.workspace()))
+        .filter(table::Column::SubjectId.is_in(people))
+        .filter(table::Column::Purpose.eq(purpose.name()))
+        .filter(table::Column::Stands.eq(true))
+        .select_only()
+        .column(table::Column::SubjectId);
+    Ok(objecting.into_tuple::<SubjectId>().all(tx.db()).await?.into_iter().collect())
 }
 
 fn refuse_other_ways(purpose: Purpose) -> Result<()> {

@@ -246,6 +246,7 @@ impl From<consigne_sdk::Purpose> for Purpose {
             consigne_sdk::Purpose::Escalation => Self::Escalation,
             consigne_sdk::Purpose::Correction => Self::Correction,
             consigne_sdk::Purpose::Rights => Self::Rights,
+            consigne_sdk::Purpose::Accountability => Self::Accountability,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     id::{RestrictionId, SubjectId},
     scope::{Permission, Scope},
     store::{
-        WorkspaceTx,
+        Notice, Topic, WorkspaceTx,
         entity::{restrictions as table, subjects as subject_table},
     },
 };
@@ -223,6 +223,9 @@ async fn set(tx: &WorkspaceTx, all: &[SubjectId], restricted_at: Option<Timestam
         .filter(subject_table::Column::Id.is_in(all.iter().copied()))
         .exec(tx.db())
         .await?;
+    for subject in all {
+        tx.notify(Notice { topic: Topic::Session, id: subject.0 });
+    }
     Ok(())
 }
 

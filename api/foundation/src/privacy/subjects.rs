@@ -3,12 +3,16 @@
 //! A subject has a generation. Freezing raises it, and whatever was started under an earlier one may not be written any
 //! more: an answer in flight cannot bring back what an erasure took away.
 
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QuerySelect, sea_query::Expr};
+use std::collections::{HashMap, HashSet};
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
 
 use crate::{
     error::{Error, ErrorKind, Result, restricted},
     id::SubjectId,
-    store::{WorkspaceTx, entity::subjects},
+    store::{Notice, Topic, WorkspaceTx, entity::subjects},
 };
 
 /// The kind of a subject who is a member of the workspace.
@@ -72,6 +76,23 @@ pub async fn hold_generation(tx: &WorkspaceTx, subject: SubjectId, generation: i
     if hold_active(tx, subject).await? == generation { Ok(()) } else { Err(erased()) }
 }
 
+/// As [`hold_generation`], of many at once: those of them that may be written about under the generation named.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn hold_generations(tx: &WorkspaceTx, people: &HashMap<SubjectId, i64>) -> Result<HashSet<SubjectId>> {
+    let rows = subjects::Entity::find()
+        .filter(subjects::Column::WorkspaceId.eq(tx.workspace()))
+        .filter(subjects::Column::Id.is_in(people.keys().copied()))
+        // Always in one order, so that two who hold many never wait for each other.
+        .order_by_asc(subjects::Column::Id)
+        .lock_shared()
+        .all(tx.db())
+        .await?;
+    let held = rows.into_iter().map(|row| (row.id, generation_of(Some(row)).ok()));
+    Ok(held.filter(|(id, generation)| generation.as_ref() == people.get(id)).map(|(id, _)| id).collect())
+}
+
 fn generation_of(row: Option<subjects::Model>) -> Result<i64> {
     let row = row.ok_or_else(|| Error::not_found("person"))?;
     if row.state != state::ACTIVE {
@@ -107,6 +128,7 @@ pub(super) async fn freeze(tx: &WorkspaceTx, subject: SubjectId) -> Result<bool>
         .filter(subjects::Column::State.eq(state::ACTIVE))
         .exec(tx.db())
         .await?;
+    tx.notify(Notice { topic: Topic::Session, id: subject.0 });
     Ok(frozen.rows_affected == 1)
 }
 

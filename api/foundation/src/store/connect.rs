@@ -31,6 +31,9 @@ pub struct StoreSettings {
 /// Statements that each connection keeps prepared: more than the product has for one connection.
 const STATEMENTS: usize = 500;
 
+/// Rows that SQLite's thread hands over without waiting for whoever reads them.
+const ROWS_AHEAD: usize = 1_000;
+
 /// Connections for the key store on Postgres, one of which listens.
 const KEY_CONNECTIONS: u32 = 4;
 
@@ -128,6 +131,7 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions> {
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .pragma("secure_delete", "ON")
         .statement_cache_capacity(STATEMENTS)
+        .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging())
 }
 

@@ -1,19 +1,32 @@
 //! Word that something changed, to every part of the product in every process: ids only, the row is the truth.
 //!
-//! On SQLite within the process; on Postgres through `LISTEN`/`NOTIFY`. A notice may be lost (a listener reconnects, a
-//! channel overflows), so whoever waits for one also looks at the rows from time to time.
+//! On SQLite within the process; on Postgres through `LISTEN`/`NOTIFY`. Whoever listens names what for, so that word about
+//! one chat wakes nobody who waits for another. While a listener connects again a notice may be lost: everybody is woken
+//! when it is back, and looks at the rows.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    str::FromStr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement, sqlx::postgres::PgListener};
-use tokio::sync::broadcast;
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, Statement,
+    sqlx::{Error as Sqlx, postgres::PgListener},
+};
+use tokio::{sync::Notify, time::timeout};
 use uuid::Uuid;
 
 use super::connect::unreachable_database;
-use crate::error::Result;
+use crate::{error::Result, id::random_uuid};
 
 const CHANNEL: &str = "consigne";
-const WAITING_NOTICES: usize = 1024;
+const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 
 /// What kind of thing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +49,19 @@ pub enum Topic {
     Privacy,
 }
 
+impl Topic {
+    const ALL: [(Self, &str); 8] = [
+        (Self::Job, "job"),
+        (Self::Chat, "chat"),
+        (Self::Document, "document"),
+        (Self::Source, "source"),
+        (Self::Session, "session"),
+        (Self::Inbox, "inbox"),
+        (Self::Archive, "archive"),
+        (Self::Privacy, "privacy"),
+    ];
+}
+
 /// Something changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Notice {
@@ -47,17 +73,8 @@ pub struct Notice {
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let topic = match self.topic {
-            Topic::Job => "job",
-            Topic::Chat => "chat",
-            Topic::Document => "document",
-            Topic::Source => "source",
-            Topic::Session => "session",
-            Topic::Inbox => "inbox",
-            Topic::Archive => "archive",
-            Topic::Privacy => "privacy",
-        };
-        write!(f, "{topic}:{}", self.id.as_simple())
+        let name = Topic::ALL.iter().find(|(topic, _)| *topic == self.topic).map_or("", |(_, name)| name);
+        write!(f, "{name}:{}", self.id.as_simple())
     }
 }
 
@@ -65,72 +82,116 @@ impl FromStr for Notice {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (topic, id) = text.split_once(':').ok_or(())?;
-        let topic = match topic {
-            "job" => Topic::Job,
-            "chat" => Topic::Chat,
-            "document" => Topic::Document,
-            "source" => Topic::Source,
-            "session" => Topic::Session,
-            "inbox" => Topic::Inbox,
-            "archive" => Topic::Archive,
-            "privacy" => Topic::Privacy,
-            _ => return Err(()),
-        };
+        let (name, id) = text.split_once(':').ok_or(())?;
+        let (topic, _) = Topic::ALL.into_iter().find(|(_, known)| *known == name).ok_or(())?;
         Ok(Self { topic, id: id.parse().map_err(|_| ())? })
     }
 }
 
 /// Where notices arrive. Clones hear the same.
 #[derive(Debug, Clone)]
-pub struct Notices(broadcast::Sender<Notice>);
+pub struct Notices(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    listeners: Mutex<HashMap<Notice, Vec<Arc<Notify>>>>,
+    /// Notices about sessions so far.
+    revocations: AtomicU64,
+    /// Which process says something on Postgres.
+    process: Uuid,
+}
 
 impl Notices {
     pub(crate) fn new() -> Self {
-        Self(broadcast::Sender::new(WAITING_NOTICES))
+        Self(Arc::new(Inner { listeners: Mutex::default(), revocations: AtomicU64::new(0), process: random_uuid() }))
     }
 
     pub(crate) fn tell(&self, notice: Notice) {
-        // Nobody listening is fine.
-        let _ = self.0.send(notice);
+        if notice.topic == Topic::Session {
+            self.0.revocations.fetch_add(1, Ordering::SeqCst);
+        }
+        for listener in self.0.listeners().get(&notice).into_iter().flatten() {
+            listener.notify_one();
+        }
     }
 
-    /// From now on.
-    pub fn listen(&self) -> Listening {
-        Listening(self.0.subscribe())
+    /// Word may have been missed: everybody looks.
+    fn tell_everybody(&self) {
+        self.0.revocations.fetch_add(1, Ordering::SeqCst);
+        for listener in self.0.listeners().values().flatten() {
+            listener.notify_one();
+        }
+    }
+
+    /// From now on, to any of these.
+    pub fn listen(&self, to: impl IntoIterator<Item = Notice>) -> Listening {
+        let (to, woken): (Vec<Notice>, _) = (to.into_iter().collect(), Arc::new(Notify::new()));
+        let mut listeners = self.0.listeners();
+        for notice in &to {
+            listeners.entry(*notice).or_default().push(woken.clone());
+        }
+        drop(listeners);
+        Listening { at: self.0.clone(), to, woken }
+    }
+
+    /// A number that changes whenever a session, a key or what rests on them was revoked or changed anywhere: what was found
+    /// out about who somebody is may be relied on for a moment, while it stays the same.
+    pub fn revocations(&self) -> u64 {
+        self.0.revocations.load(Ordering::SeqCst)
+    }
+}
+
+impl Inner {
+    fn listeners(&self) -> MutexGuard<'_, HashMap<Notice, Vec<Arc<Notify>>>> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One listener.
-pub struct Listening(broadcast::Receiver<Notice>);
+pub struct Listening {
+    at: Arc<Inner>,
+    to: Vec<Notice>,
+    woken: Arc<Notify>,
+}
 
 impl Listening {
-    /// Waits for a notice that `wanted` picks, or for `at_most`; either way it is time to look at the rows. Says whether there
-    /// was a notice.
-    pub async fn wait_for(&mut self, at_most: Duration, wanted: impl Fn(&Notice) -> bool) -> bool {
-        let heard = async {
-            loop {
-                match self.0.recv().await {
-                    Ok(notice) if wanted(&notice) => return,
-                    Ok(_) => {}
-                    // Some were missed, so perhaps the wanted one.
-                    Err(broadcast::error::RecvError::Lagged(_)) => return,
-                    Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-                }
-            }
-        };
-        tokio::time::timeout(at_most, heard).await.is_ok()
+    /// Waits for a notice, or for `at_most`; either way it is time to look at the rows. Says whether there was a notice.
+    pub async fn wait(&mut self, at_most: Duration) -> bool {
+        timeout(at_most, self.woken.notified()).await.is_ok()
     }
 }
 
-pub(crate) async fn tell_postgres(tx: &DatabaseTransaction, notice: Notice) -> Result<()> {
-    let notify = Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        "SELECT pg_notify($1, $2)",
-        [CHANNEL.into(), notice.to_string().into()],
-    );
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let mut listeners = self.at.listeners();
+        for notice in &self.to {
+            let Some(here) = listeners.get_mut(notice) else { continue };
+            here.retain(|one| !Arc::ptr_eq(one, &self.woken));
+            if here.is_empty() {
+                listeners.remove(notice);
+            }
+        }
+    }
+}
+
+/// Tells every process, this one too; or every other one, where this one knows already.
+pub(crate) async fn tell_postgres(tx: &DatabaseTransaction, notices: &Notices, notice: Notice, to: To) -> Result<()> {
+    let text = match to {
+        To::Everybody => notice.to_string(),
+        To::Elsewhere => format!("{notice}:{}", notices.0.process.as_simple()),
+    };
+    let notify =
+        Statement::from_sql_and_values(DbBackend::Postgres, "SELECT pg_notify($1, $2)", [CHANNEL.into(), text.into()]);
     tx.query_one_raw(notify).await?;
     Ok(())
+}
+
+/// Whom a notice is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum To {
+    Everybody,
+    /// The other processes: in this one, whoever waits was told itself.
+    Elsewhere,
 }
 
 /// Passes on what Postgres says until the pool is closed.
@@ -138,19 +199,44 @@ pub(crate) async fn listen_to_postgres(mut listener: PgListener, notices: Notice
     listener.listen(CHANNEL).await.map_err(unreachable_database)?;
     tokio::spawn(async move {
         loop {
-            match listener.recv().await {
-                Ok(said) => {
-                    if let Ok(notice) = said.payload().parse() {
-                        notices.tell(notice);
-                    }
-                }
-                Err(sea_orm::sqlx::Error::PoolClosed) => return,
+            match listener.try_recv().await {
+                Ok(Some(said)) => heard(&notices, said.payload()),
+                // The connection was lost, and is there again.
+                Ok(None) => notices.tell_everybody(),
+                Err(Sqlx::PoolClosed) => return,
                 Err(_) => {
                     tracing::warn!("the listener lost Postgres and connects again");
-                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    if connect_again(&mut listener).await.is_err() {
+                        return;
+                    }
+                    notices.tell_everybody();
                 }
             }
         }
     });
     Ok(())
+}
+
+/// Tries until Postgres is there; an error means that the pool is closed.
+async fn connect_again(listener: &mut PgListener) -> Result<(), Sqlx> {
+    loop {
+        tokio::time::sleep(RECONNECT_AFTER).await;
+        // It connects where it is not, and listens to what it listened to; nothing is added.
+        match listener.listen_all([]).await {
+            Ok(()) => return Ok(()),
+            Err(Sqlx::PoolClosed) => return Err(Sqlx::PoolClosed),
+            Err(_) => {}
+        }
+    }
+}
+
+fn heard(notices: &Notices, payload: &str) {
+    let own = notices.0.process.as_simple().to_string();
+    let (notice, said_here) = match payload.rsplit_once(':') {
+        Some((notice, process)) if notice.contains(':') => (notice, process == own),
+        _ => (payload, false),
+    };
+    if let (Ok(notice), false) = (notice.parse(), said_here) {
+        notices.tell(notice);
+    }
 }

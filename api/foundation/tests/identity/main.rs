@@ -8,6 +8,7 @@ mod support;
 mod accounts;
 mod api_keys;
 mod forgeries;
+mod pool;
 mod sessions;
 mod signing;
 mod visitors;

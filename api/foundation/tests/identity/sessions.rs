@@ -1,6 +1,10 @@
 use std::time::Duration;
 
-use consigne_foundation::{identity::*, store::Topic, *};
+use consigne_foundation::{
+    identity::*,
+    store::{Notice, Topic},
+    *,
+};
 
 use crate::House;
 
@@ -135,17 +139,10 @@ async fn a_revoked_session_is_out_at_once_and_its_sockets_hear_of_it() {
     let signed_in = house.sign_in("owner@acme.example").await;
     let scope = house.scope(&signed_in).await;
     assert!(sessions::is_live(house.store(), signed_in.session).await.unwrap());
-    let mut listening = house.store().notices().listen();
+    let told_by = Notice { topic: Topic::Session, id: signed_in.session.0 };
+    let mut listening = house.store().notices().listen([told_by]);
     sessions::sign_out(&scope, house.store()).await.unwrap();
-    let heard = std::sync::atomic::AtomicBool::new(false);
-    listening
-        .wait_for(Duration::from_secs(5), |notice| {
-            let is_it = notice.topic == Topic::Session && notice.id == signed_in.session.0;
-            heard.fetch_or(is_it, std::sync::atomic::Ordering::SeqCst);
-            is_it
-        })
-        .await;
-    assert!(heard.into_inner());
+    assert!(listening.wait(Duration::from_secs(5)).await);
     house.is_refused(signed_in.access_token.expose()).await;
     assert!(sessions::refresh(house.store(), signed_in.refresh_token.expose()).await.is_err());
     let again = sessions::sign_out(&scope, house.store()).await.unwrap_err();

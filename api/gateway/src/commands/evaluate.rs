@@ -21,7 +21,7 @@ use clap::Args;
 use consigne_assistant::{
     assistants::{self, AssistantSettings},
     chats::{
-        answer::AnswerHandler,
+        answer::{AnswerHandler, Desk},
         rehearsal::{self, Earlier},
     },
     knowledge::{
@@ -43,7 +43,7 @@ use consigne_sdk::EmbedKind;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::serve;
 use crate::{app::App, config::Config, telemetry::Stopwatch, worker::Meter};
@@ -258,6 +258,9 @@ async fn answerability(
         knowledge: services.knowledge.clone(),
         registry: services.registry.clone(),
         routes: services.routes.clone(),
+        desk: Desk::new(services.feed.clone()),
+        at_once: 1,
+        looking_up: Semaphore::new(1),
         meter: Arc::new(Meter(app.metrics.clone())),
     };
     let mut known = assistants::list(scope, &services.store).await?.into_iter();

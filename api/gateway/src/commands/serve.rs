@@ -1,6 +1,6 @@
 //! `consigne serve`, `worker` and `migrate`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use consigne_assistant::assistants::{self, AssistantSettings};
 use consigne_foundation::{
     Clock, Scope,
@@ -9,6 +9,7 @@ use consigne_foundation::{
     privacy,
     store::Store,
 };
+use sea_orm::DbBackend;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -32,6 +33,12 @@ pub async fn serve(config: Config, parts: Parts) -> Result<()> {
     }
     println!("Opening the database, the keys and the plugins.");
     let app = App::build(config, Clock::system()).await?;
+    if parts != Parts::GatewayAndWorker && app.services.store.backend() == DbBackend::Sqlite {
+        bail!(
+            "A SQLite database is for one process, in which gateway and worker hear of each other's work at once. Run \
+             `consigne serve` as it is, or give both a Postgres (CONSIGNE_DATABASE_URL)."
+        );
+    }
     // A database that was put back by other means than `consigne restore` may know people who were erased since.
     match privacy::replay(&app.services.privacy).await {
         Ok(0) => {}

@@ -24,6 +24,9 @@ pub struct ModelConfig {
     /// Milliseconds that an answer waits for a reranker; after that, or where it fails, the search's own order holds.
     #[arg(long, env = "CONSIGNE_RERANK_MS", default_value_t = 2_000)]
     pub rerank_ms: u64,
+    /// Answers that one process makes at once; further questions wait.
+    #[arg(long, env = "CONSIGNE_ANSWERS_AT_ONCE", default_value_t = 1_000)]
+    pub answers_at_once: usize,
     /// The program whose `parse-document` reads files in a process of its own; this program where left out.
     #[arg(long, env = "CONSIGNE_PARSER", hide = true)]
     pub parser: Option<PathBuf>,

@@ -161,7 +161,8 @@ impl ChatSubscription {
         let scope = ctx.somebody()?;
         let store = ctx.store().clone();
         let chat = ChatId::parse_or_unknown(&chat_id);
-        let happenings = live::listen(scope.clone(), store.clone(), chat, i64::from(after.unwrap_or(0)));
+        let happenings =
+            live::listen(scope.clone(), store.clone(), &ctx.services().feed, chat, i64::from(after.unwrap_or(0)));
         Ok(happenings.then(move |event| {
             let (scope, store) = (scope.clone(), store.clone());
             async move { ChatEvent::of(&scope, &store, event.map_err(refuse)?).await }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Result};
 use consigne_assistant::{
-    corrections::Corrections, escalations::inbound::InboundPost, knowledge::Knowledge, routes::Routes,
+    chats::live::Feed, corrections::Corrections, escalations::inbound::InboundPost, knowledge::Knowledge,
+    routes::Routes,
 };
 use consigne_foundation::{
     Permission, Scope,
@@ -27,6 +28,10 @@ pub struct Services {
     pub registry: Arc<Registry>,
     /// Documents and search.
     pub knowledge: Knowledge,
+    /// Text of answers on its way to whoever listens.
+    pub feed: Feed,
+    /// Answers that one process makes at once.
+    pub answers_at_once: usize,
     /// Ways to models.
     pub routes: Routes,
     /// Assisted correction.

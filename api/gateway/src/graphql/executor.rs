@@ -12,9 +12,9 @@ use consigne_foundation::{
     ErrorKind, Timestamp,
     alerts::Rule,
     id::WorkspaceId,
-    identity::{self, Authenticated, AuthenticatedAs, api_keys},
+    identity::{self, Authenticated, AuthenticatedAs, Recognized, api_keys},
     scope::Actor,
-    store::{Store, Topic, notices::Listening},
+    store::{Notice, Store, Topic},
 };
 use futures::{FutureExt, StreamExt, stream::BoxStream};
 use tokio::task_local;
@@ -28,7 +28,7 @@ use super::{
 use crate::http::{Caller, Ended, Executor, transport::Credentials};
 
 /// Whoever holds a stream open is looked at again this often, besides at every notice of a revocation.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// How long the list of origins is relied on.
 const ORIGINS_LIVE: Duration = Duration::from_secs(10);
@@ -48,6 +48,7 @@ pub(super) fn sought_in_vain() {
 pub struct SchemaExecutor {
     schema: Schema,
     store: Store,
+    recognized: Recognized,
     origins: Mutex<Option<(Timestamp, Arc<HashSet<String>>)>>,
 }
 
@@ -55,7 +56,12 @@ impl SchemaExecutor {
     /// Over these services.
     pub fn new(services: Services) -> Self {
         let store = services.store.clone();
-        Self { schema: super::builder().data(services).finish(), store, origins: Mutex::default() }
+        Self {
+            schema: super::builder().data(services).finish(),
+            store,
+            recognized: Recognized::default(),
+            origins: Mutex::default(),
+        }
     }
 
     fn prepare(&self, caller: &Caller, request: Request) -> Request {
@@ -76,9 +82,7 @@ impl SchemaExecutor {
 impl Executor for SchemaExecutor {
     async fn authenticate(&self, credentials: &Credentials) -> Result<Caller, Refusal> {
         let authorization = credentials.authorization.as_deref();
-        // Listening begins before looking, so that no revocation falls between.
-        let notices = self.store.notices().listen();
-        let somebody = identity::authenticate::authenticate(&self.store, authorization).await.map_err(refusal)?;
+        let somebody = self.recognized.authenticate(&self.store, authorization).await.map_err(refusal)?;
         let (origin, whence) = (credentials.origin.clone(), credentials.whence.clone());
         let Some(somebody) = somebody else {
             return Ok(Caller::new(CallerClass::Public, 0, Arc::new(Asking { scope: None, origin, whence })));
@@ -95,7 +99,7 @@ impl Executor for SchemaExecutor {
             Actor::Duty(_) => 0,
         };
         let asking = Asking { scope: Some(somebody.scope.clone()), origin, whence };
-        let ended = ended(self.store.clone(), notices, authorization.unwrap_or_default().to_owned(), somebody);
+        let ended = ended(self.store.clone(), authorization.unwrap_or_default().to_owned(), somebody);
         Ok(Caller::new(class, key, Arc::new(asking)).until(ended))
     }
 
@@ -126,14 +130,19 @@ impl Executor for SchemaExecutor {
 
 /// Resolves when the token ends, or what stands behind it does: its session, key or person; and when it allows something
 /// else than it did.
-async fn ended(store: Store, mut notices: Listening, authorization: String, somebody: Authenticated) -> Ended {
+async fn ended(store: Store, authorization: String, somebody: Authenticated) -> Ended {
     let Authenticated { scope, expires_at, rests_on, .. } = somebody;
+    // Listening begins before the first look, so that no revocation falls between.
+    let mut notices = store.notices().listen(rests_on.into_iter().map(|id| Notice { topic: Topic::Session, id }));
+    let mut is_first = true;
     loop {
         let left = Duration::from_millis((expires_at.0 - store.now().0).max(0).unsigned_abs());
         if left.is_zero() {
             return Ended::Expired;
         }
-        notices.wait_for(left.min(LOOK_EVERY), |n| n.topic == Topic::Session && rests_on.contains(&n.id)).await;
+        if !std::mem::take(&mut is_first) {
+            notices.wait(left.min(LOOK_EVERY)).await;
+        }
         match identity::authenticate::look_again(&store, Some(&authorization)).boxed().await {
             Err(error) if error.kind() == ErrorKind::Unauthenticated => {
                 let is_expired = store.now() >= expires_at;

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject, Subscription};
-use consigne_foundation::{ErrorKind, Permission, id::WorkspaceExportId, leaving::exports, store::Topic};
+use consigne_foundation::{
+    ErrorKind, Permission,
+    id::WorkspaceExportId,
+    leaving::exports,
+    store::{Notice, Topic},
+};
 use futures::Stream;
 
 use super::{
@@ -168,7 +173,7 @@ impl LeavingSubscription {
         let privacy = ctx.services().privacy.clone();
         exports::allow(&scope, &privacy).await.map_err(refuse)?;
         Ok(async_stream::stream! {
-            let mut notices = privacy.store().notices().listen();
+            let mut notices = privacy.store().notices().listen([Notice { topic: Topic::Archive, id: id.0 }]);
             let mut seen = None;
             loop {
                 let export = match exports::get(&scope, &privacy, id).await {
@@ -191,7 +196,7 @@ impl LeavingSubscription {
                 if !goes_on {
                     return;
                 }
-                notices.wait_for(LOOK_EVERY, |n| n.topic == Topic::Archive && n.id == id.0).await;
+                notices.wait(LOOK_EVERY).await;
             }
         })
     }

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use sea_orm::EntityTrait;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::{AnswerRun, table};
+use super::{AnswerHandler, AnswerRun, desk::Desk, table};
 use crate::{
     assistants,
     chats::{
@@ -31,6 +31,7 @@ const CHECK_EVERY: u32 = 8;
 /// Writes deltas while a model speaks.
 pub(super) struct Writer<'a> {
     store: &'a Store,
+    desk: &'a Desk,
     scope: &'a Scope,
     run: &'a AnswerRun,
     waiting: String,
@@ -40,8 +41,16 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(store: &'a Store, scope: &'a Scope, run: &'a AnswerRun) -> Self {
-        Self { store, scope, run, waiting: String::new(), ticks: 0, first_text: None }
+    pub(super) fn new(handler: &'a AnswerHandler, scope: &'a Scope, run: &'a AnswerRun) -> Self {
+        Self {
+            store: handler.store(),
+            desk: &handler.desk,
+            scope,
+            run,
+            waiting: String::new(),
+            ticks: 0,
+            first_text: None,
+        }
     }
 
     /// All that the model says, or `None` where it finds no answer in the passages. Dropping the stream cancels the call.
@@ -129,11 +138,7 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         let text = std::mem::take(&mut self.waiting);
-        let row = &self.run.row;
-        let tx = self.store.write_telling_early(self.scope).await?;
-        self.run.hold(&tx).await?;
-        events::append(&tx, &self.run.key, row.chat_id, row.subject_id, &Happening::AnswerDelta(row.id, text)).await?;
-        tx.commit().await?;
+        self.desk.write(self.store, self.scope, self.run.whose(), text).await?;
         self.first_text.get_or_insert(self.store.now());
         Ok(())
     }

@@ -1,8 +1,10 @@
 //! A source's progress, as a stream: each change of its row, until nothing goes on any more.
 
-use std::time::Duration;
-
-use consigne_foundation::{ErrorKind, Result, Scope, id::SourceId, store::Topic};
+use consigne_foundation::{
+    ErrorKind, Result, Scope,
+    id::SourceId,
+    store::{Notice, Topic, replay::LOOK_EVERY},
+};
 use futures::Stream;
 
 use super::{CrawlStage, Source, SourceState};
@@ -17,7 +19,7 @@ pub fn listen(
     after: Option<i64>,
 ) -> impl Stream<Item = Result<Source>> + Send {
     async_stream::stream! {
-        let mut notices = knowledge.store.notices().listen();
+        let mut notices = knowledge.store.notices().listen([Notice { topic: Topic::Source, id: id.0 }]);
         let mut seen = after.unwrap_or(0);
         loop {
             let source = match super::get(&scope, &knowledge.store, id).await {
@@ -42,7 +44,7 @@ pub fn listen(
             if !goes_on {
                 return;
             }
-            notices.wait_for(Duration::from_secs(2), |n| n.topic == Topic::Source && n.id == id.0).await;
+            notices.wait(LOOK_EVERY).await;
         }
     }
 }
