@@ -4,6 +4,8 @@
 mod accounts;
 #[path = "access/alerts.rs"]
 mod alerts;
+#[path = "access/custom_roles.rs"]
+mod custom_roles;
 #[path = "access/invitations.rs"]
 mod invitations;
 #[path = "access/keys.rs"]
@@ -57,6 +59,11 @@ pub async fn sign_in(public: &Client, who: &Credentials, more: Value) -> Result<
         input[name] = value.clone();
     }
     public.graphql("sign_in", json!({"input": input})).await
+}
+
+/// A mutation that takes one input.
+pub async fn call(who: &Client, operation: &str, input: Value) -> Result<Reply> {
+    who.graphql(operation, json!({"input": input})).await
 }
 
 pub async fn refresh(public: &Client, token: &str) -> Result<Reply> {

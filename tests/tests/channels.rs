@@ -1,6 +1,7 @@
 //! Slack, e-mail and webhook at once, each with a server of its own kind on the other side: what calls people, what comes
 //! back, what is never lost and what is never sent.
 
+mod audit_log;
 mod erased;
 mod killed;
 mod sent;

@@ -71,6 +71,8 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
     let archive = member.graphql("export_workspace", json!({"input": {"idempotencyKey": "1"}})).await?.ok();
     let input = json!({"title": "Hello", "text": "Good morning!"});
     let canned = member.graphql("create_canned_reply", json!({"input": input})).await?.ok();
+    let input = json!({"name": "Reader", "role": "AGENT", "permissions": ["CHATS_READ"]});
+    let role = member.graphql("create_custom_role", json!({"input": input})).await?.ok();
     member.graphql("set_staff_name", json!({"input": {"name": "Ann"}})).await?.ok();
     member.graphql("mark_chat_read", json!({"input": {"chatId": waiting}})).await?.ok();
     let input = json!({"subjectId": visitor.subject, "ground": "LEGAL_CLAIMS", "endsAt": "2100-01-01T00:00:00Z"});
@@ -89,6 +91,7 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
         ("merge", merged.text("/mergeSubjects/merge/id")),
         ("note", noted.text("/addNote/note/id")),
         ("visitor", known.id.clone()),
+        ("customRole", role.text("/createCustomRole/customRole/id")),
         ("cannedReply", canned.text("/createCannedReply/cannedReply/id")),
         ("delivery", deliveries.text("/deliveries/nodes/0/id")),
         ("escalation", escalations.text("/escalations/nodes/0/id")),
@@ -125,6 +128,7 @@ fn kinds(place: &IdPlace) -> Vec<&'static str> {
         (_, "sessionId") => vec!["session"],
         (_, "invitationId") => vec!["invitation"],
         (_, "visitorSigningKeyId") => vec!["visitorSigningKey"],
+        (_, "customRoleId") => vec!["customRole"],
         (_, "cannedReplyId") => vec!["cannedReply"],
         (_, "apiKeyId") => vec!["apiKey"],
         (_, "embeddingChangeId") => vec!["embeddingChange"],

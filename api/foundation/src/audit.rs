@@ -25,6 +25,7 @@ pub mod chain;
 pub mod checkpoint;
 mod details;
 pub mod duty;
+pub mod forward;
 pub mod verify;
 
 #[cfg(test)]
@@ -44,6 +45,7 @@ use self::details::Keys;
 pub use self::{
     checkpoint::checkpoint,
     duty::CheckpointDuty,
+    forward::AuditForward,
     verify::{Break, Verdict, verify},
 };
 use crate::{

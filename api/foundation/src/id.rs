@@ -175,6 +175,8 @@ ids! {
     DeliveryId "dlv";
     /// An internal note.
     NoteId "nte";
+    /// A role of a workspace's own.
+    CustomRoleId "rol";
     /// A canned reply.
     CannedReplyId "cnr";
     /// An erasure of a person.

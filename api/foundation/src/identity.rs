@@ -3,22 +3,25 @@
 //! Reading order: [`roles`] (the one table of what each role may do), [`secret`], [`password`], [`accounts`],
 //! [`whence`], `throttle` (how often may be tried), `tickets` (tokens that work once), [`sign_in`](mod@sign_in),
 //! [`second_factor`], [`sessions`]; [`rules`], [`sign_up`](mod@sign_up), [`passwords`], [`address_change`], [`invitations`], [`members`],
-//! [`closing`] and [`mails`]; [`api_keys`], [`visitors`]; [`visitor_keys`], `visitor_jwt` and
+//! [`custom_roles`], [`closing`] and [`mails`]; [`api_keys`], [`visitors`]; [`visitor_keys`], `visitor_jwt` and
 //! [`known_visitors`] (whom a customer's server vouches for); then [`signing`] and [`tokens`]; last
-//! [`authenticate`](mod@authenticate), which turns a request's header into a [`Scope`](crate::scope::Scope).
+//! [`authenticate`](mod@authenticate), which turns a request's header into a [`Scope`](crate::scope::Scope), and
+//! [`recognized`], which remembers it for a second.
 //!
 //! Invariants, as absences:
 //! - No password, key or token is stored, logged or printed; only hashes are, and [`SecretText`] prints `Sealed(..)`.
 //! - No address stands readable in a table; look-ups go through a keyed index.
 //! - No answer tells an unknown account from a wrong password, or one bad token from another.
 //! - No address of a network is stored; a tag of it holds for a day.
-//! - No token is trusted without its row: a revoked session, key or membership ends at the next request.
+//! - No token is trusted without its row, or what the row said within the last second while nothing was revoked: a revoked
+//!   session, key or membership ends at the next request.
 
 pub mod accounts;
 pub mod address_change;
 pub mod api_keys;
 pub mod authenticate;
 pub mod closing;
+pub mod custom_roles;
 pub(crate) mod email;
 pub mod invitations;
 mod ip_tags;
@@ -28,6 +31,7 @@ pub mod members;
 pub mod operator;
 pub mod password;
 pub mod passwords;
+pub mod recognized;
 pub mod review;
 pub mod roles;
 pub mod rules;
@@ -50,6 +54,7 @@ pub use self::{
     accounts::{FirstStart, SignedIn},
     api_keys::{ApiKey, ApiKeyKind, NewApiKey},
     authenticate::{Authenticated, AuthenticatedAs, authenticate},
+    recognized::Recognized,
     roles::Role,
     rules::{AccountRules, SignUp},
     secret::SecretText,

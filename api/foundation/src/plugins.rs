@@ -486,6 +486,7 @@ fn purpose_of(capability: CapabilityKind) -> Option<Purpose> {
         CapabilityKind::Channel => Some(Purpose::Escalation),
         CapabilityKind::PageFetcher => Some(Purpose::KnowledgeIndexing),
         CapabilityKind::Mailer | CapabilityKind::Mailbox => Some(Purpose::Rights),
+        CapabilityKind::AuditSink => Some(Purpose::Accountability),
         CapabilityKind::Embedder | CapabilityKind::VectorIndex => None,
     }
 }

@@ -116,6 +116,16 @@ impl Permissions {
         Self(self.0 & other.0)
     }
 
+    /// The set that this text names, as [`Permissions::text`] writes it; a name that is none adds nothing.
+    pub fn parse(text: &str) -> Self {
+        Self::of(&text.split(',').filter_map(Permission::parse).collect::<Vec<_>>())
+    }
+
+    /// The names, with commas between them.
+    pub fn text(self) -> String {
+        self.list().into_iter().map(Permission::name).collect::<Vec<_>>().join(",")
+    }
+
     /// The members, in the order of [`Permission::ALL`].
     pub fn list(self) -> Vec<Permission> {
         Permission::ALL.into_iter().filter(|p| self.has(*p)).collect()

@@ -18,6 +18,7 @@ pub mod connection;
 pub mod consents;
 pub mod context;
 pub mod corrections;
+pub mod custom_roles;
 pub mod embeddings;
 pub mod error;
 pub mod escalation_settings;
@@ -110,6 +111,7 @@ pub struct PeopleQuery(
     channels::ChannelQuery,
     inbox::InboxQuery,
     members::MemberQuery,
+    custom_roles::CustomRoleQuery,
 );
 
 /// What is held about whom, people's rights over it, what holds them up, and how long what is kept.
@@ -187,6 +189,7 @@ pub struct PeopleMutation(
     channels::ChannelMutation,
     inbox::InboxMutation,
     members::MemberMutation,
+    custom_roles::CustomRoleMutation,
 );
 
 /// What can be listened to. Nothing is started by listening, and every stream resumes behind the last event seen; but for

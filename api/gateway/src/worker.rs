@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use consigne_assistant::{
     chats::{
-        answer::{AnswerHandler, AnswerMeter},
+        answer::{AnswerHandler, AnswerMeter, Desk, LOOKED_UP_AT_ONCE},
         sweep::ChatSweep,
     },
     escalations::{
@@ -26,7 +26,7 @@ use consigne_assistant::{
 use consigne_foundation::{
     Timestamp,
     alerts::{AlertMeter, AlertWatch, ChainWatch},
-    audit::CheckpointDuty,
+    audit::{AuditForward, CheckpointDuty},
     backups::{BackupDuty, BackupMeter, RestoreDrill},
     identity::{
         IdentitySweep,
@@ -43,7 +43,7 @@ use consigne_foundation::{
     },
 };
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::{app::migrator, graphql::Services, http::Metrics};
 
@@ -57,6 +57,9 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         knowledge: knowledge.clone(),
         registry: services.registry.clone(),
         routes: services.routes.clone(),
+        desk: Desk::new(services.feed.clone()),
+        at_once: services.answers_at_once,
+        looking_up: Semaphore::new(LOOKED_UP_AT_ONCE),
         meter: Arc::new(Meter(metrics.clone())),
     };
     let deliveries = DeliverHandler {
@@ -114,6 +117,7 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         Arc::new(AlertWatch { operator: services.operator.clone(), meter: Arc::new(Meter(metrics.clone())) }),
         Arc::new(ChainWatch),
         Arc::new(CheckpointDuty),
+        Arc::new(AuditForward(services.registry.clone())),
         Arc::new(RetentionDuty { retention: services.retention.clone(), meter: Arc::new(Meter(metrics.clone())) }),
         Arc::new(FinalCertificates(services.privacy.clone())),
         Arc::new(BackupDuty { backups: services.backups.clone(), meter: Arc::new(Meter(metrics.clone())) }),

@@ -16,6 +16,7 @@
 //! - No host that a customer names is reached at an address that is not on the public internet.
 //! - No vector call exists without a [`Partition`], and no partition without a workspace.
 
+mod audit_sink;
 pub mod channel;
 pub mod chat_model;
 #[cfg(feature = "conformance")]
@@ -37,6 +38,7 @@ pub mod signed;
 pub mod vector_index;
 pub mod words;
 
+pub use audit_sink::{AuditBatch, AuditSink};
 pub use channel::{
     Action, Channel, ChannelTraits, Delivery, EscalationReason, EscalationState, Inbound, InboundRequest, Line, Notice,
     Once, Opened, Polled, Receipt, Received, ReplyTo, Speaker,

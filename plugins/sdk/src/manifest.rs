@@ -28,6 +28,8 @@ pub enum CapabilityKind {
     Mailer,
     /// Fetches what people write about their data.
     Mailbox,
+    /// Takes a workspace's audit log as it grows.
+    AuditSink,
 }
 
 /// A host that a plugin may reach. Anything else is refused by [`crate::Egress`].

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
-    CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, Mailbox, Mailer, Manifest, PageFetcher,
+    AuditSink, CapabilityKind, Channel, ChatModel, Corrector, Egress, Embedder, Mailbox, Mailer, Manifest, PageFetcher,
     Processing, Reranker, Result, VectorIndex,
 };
 
@@ -82,6 +82,8 @@ pub enum Capability {
     Mailer(Arc<dyn Mailer>),
     /// Fetches what people write about their data.
     Mailbox(Arc<dyn Mailbox>),
+    /// Takes a workspace's audit log as it grows.
+    AuditSink(Arc<dyn AuditSink>),
 }
 
 #[cfg(test)]

@@ -46,6 +46,8 @@ pub enum Purpose {
     Correction,
     /// Serving people's rights: codes, notices, answers.
     Rights,
+    /// Showing that the rules were kept.
+    Accountability,
 }
 
 /// Where the other side processes.

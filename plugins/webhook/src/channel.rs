@@ -13,6 +13,7 @@ use consigne_sdk::{
     },
     signed::Secret,
 };
+use serde::Serialize;
 use url::Url;
 
 use crate::{
@@ -33,6 +34,7 @@ pub(crate) struct WebhookChannel {
     outbound: Vec<Secret>,
     inbound: Vec<Secret>,
     mode: Mode,
+    pub(crate) takes_audit_log: bool,
     egress: Egress,
 }
 
@@ -44,6 +46,7 @@ impl WebhookChannel {
             outbound: settings.outbound()?,
             inbound: settings.inbound()?,
             mode: settings.mode,
+            takes_audit_log: settings.audit_log,
             egress,
         })
     }
@@ -54,8 +57,21 @@ impl WebhookChannel {
             Notice::Opened(opened) => Some(opened.escalation.clone()),
             _ => delivery.thread.clone(),
         };
+        self.post(&id, now, &Payload::of(delivery)).await?;
+        Ok(Receipt { thread, message: Some(id) })
+    }
+
+    /// Sends a payload, signed now, under an id.
+    pub(crate) async fn post(&self, id: &str, now: i64, payload: &impl Serialize) -> Result<()> {
+        match tokio::time::timeout(WHOLE, self.post_once(id, now, payload)).await {
+            Ok(posted) => posted,
+            Err(_) => Err(PluginError::new(PluginErrorKind::Unavailable, format!("{ID}: no whole answer in time"))),
+        }
+    }
+
+    async fn post_once(&self, id: &str, now: i64, payload: &impl Serialize) -> Result<()> {
         let internal = || PluginError::new(PluginErrorKind::Internal, format!("{ID}: a payload that is no JSON"));
-        let payload = serde_json::to_value(Payload::of(delivery)).map_err(|_| internal())?;
+        let payload = serde_json::to_value(payload).map_err(|_| internal())?;
         // The egress writes the same value by the same library, so these are the bytes that arrive; tests compare.
         let body = serde_json::to_vec(&payload).map_err(|_| internal())?;
         let response = self
@@ -63,7 +79,7 @@ impl WebhookChannel {
             .send(EgressRequest {
                 method: Method::POST,
                 url: self.url.clone(),
-                headers: headers(&self.outbound, &id, now, &body)?,
+                headers: headers(&self.outbound, id, now, &body)?,
                 json: Some(payload),
                 timeout: WHOLE,
             })
@@ -71,7 +87,7 @@ impl WebhookChannel {
         let (status, wait) = (response.status, retry_after(&response.headers, now));
         // An answer that is long or breaks off was still an answer.
         drop(response.whole(MOST_ANSWER).await);
-        meaning(status, wait).map(|()| Receipt { thread, message: Some(id) })
+        meaning(status, wait)
     }
 }
 
@@ -90,10 +106,7 @@ impl Channel for WebhookChannel {
     }
 
     async fn deliver(&self, delivery: Delivery) -> Result<Receipt> {
-        match tokio::time::timeout(WHOLE, self.attempt(delivery)).await {
-            Ok(delivered) => delivered,
-            Err(_) => Err(PluginError::new(PluginErrorKind::Unavailable, format!("{ID}: no whole answer in time"))),
-        }
+        self.attempt(delivery).await
     }
 
     async fn receive(&self, request: InboundRequest) -> Result<Received> {

@@ -4,14 +4,15 @@
 //! reached is the egress's to decide: https, the public internet, addresses checked before they are connected to, and
 //! the few addresses that an operator lets through for development.
 //!
-//! Reading order: [`settings`], [`payload`] (what is sent, with its schema), `channel` (one delivery), `inbound` (what
-//! comes back).
+//! Reading order: [`settings`], [`payload`] (what is sent, with its schema), `channel` (one delivery), `audit` (the
+//! audit log), `inbound` (what comes back).
 //!
 //! Invariants, as absences:
 //! - No redirect is followed, and no address that is inside is connected to.
 //! - No answer of the other side is read beyond 16 KB, kept, or put into an error.
 //! - Nothing is taken from a request whose signature does not fit its body byte by byte.
 
+mod audit;
 mod channel;
 mod inbound;
 pub mod payload;
@@ -52,8 +53,8 @@ impl Webhook {
             id: ID,
             name: "Webhook",
             summary: "Tells a server of your own, by signed requests, that a visitor needs a person, and takes answers \
-                      from it.",
-            capabilities: vec![CapabilityKind::Channel],
+                      from it. Takes the audit log, where that is wanted.",
+            capabilities: vec![CapabilityKind::Channel, CapabilityKind::AuditSink],
             hosts: let_through.chain([HostRule::PublicInternet]).collect(),
             settings_schema: Manifest::schema_of::<Settings>(),
         };
@@ -79,7 +80,10 @@ impl Plugin for Webhook {
             region: declared.and_then(|s| s.region.as_deref()).map_or(Region::Undeclared, Region::of_code),
             safeguard: declared.and_then(|s| s.safeguard).unwrap_or(Safeguard::Undeclared),
             categories: vec![DataCategory::Conversation],
-            purposes: vec![Purpose::Escalation],
+            purposes: match declared.is_some_and(|s| s.audit_log) {
+                true => vec![Purpose::Escalation, Purpose::Accountability],
+                false => vec![Purpose::Escalation],
+            },
             retention: match declared.and_then(|s| s.retention_days) {
                 Some(0) => Retention::None,
                 Some(days) => Retention::Days(days),
@@ -89,9 +93,11 @@ impl Plugin for Webhook {
     }
 
     async fn open(&self, capability: CapabilityKind, settings: Value, egress: Egress) -> Result<Capability> {
-        if capability != CapabilityKind::Channel {
-            return Err(PluginError::new(PluginErrorKind::Misconfigured, format!("{ID} is a channel alone")));
+        let webhook = Arc::new(channel::WebhookChannel::new(Settings::parse(settings)?, egress)?);
+        match capability {
+            CapabilityKind::Channel => Ok(Capability::Channel(webhook)),
+            CapabilityKind::AuditSink => Ok(Capability::AuditSink(webhook)),
+            _ => Err(PluginError::new(PluginErrorKind::Misconfigured, format!("{ID} is no such thing"))),
         }
-        Ok(Capability::Channel(Arc::new(channel::WebhookChannel::new(Settings::parse(settings)?, egress)?)))
     }
 }

@@ -30,6 +30,10 @@ pub struct Settings {
     #[serde(default)]
     pub mode: Mode,
 
+    /// Whether the workspace's audit log is sent there too, as it grows.
+    #[serde(default)]
+    pub audit_log: bool,
+
     /// Who operates the server, as the contract names them. Shown in the register of sub-processors.
     #[serde(default)]
     #[schemars(length(min = 1, max = 200))]

@@ -4,12 +4,11 @@ use anyhow::{Context, Result};
 use consigne_tests::{
     app::{Credentials, TestApp, minutes},
     canary::Canary,
-    client::{Client, Reply},
     standins::mail::{Smtp, SmtpMode},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{SignedIn, owner, refresh, sign_in};
+use super::{SignedIn, call, owner, refresh, sign_in};
 
 const PASSWORD: &str = "Pelican-Harbour-31-Lantern";
 
@@ -39,10 +38,6 @@ pub async fn token_to(app: &TestApp, smtp: &Smtp, address: &str, seen: usize) ->
     assert_eq!(mails.len(), 1, "{mails:?}");
     let link = mails[0].lines().find(|line| line.starts_with("http")).context("a link")?;
     Ok(link.split_once('#').context("a token behind it")?.1.trim().to_owned())
-}
-
-async fn call(who: &Client, operation: &str, input: Value) -> Result<Reply> {
-    who.graphql(operation, json!({"input": input})).await
 }
 
 fn who(email: &str, password: &str) -> Credentials {

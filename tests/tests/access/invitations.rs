@@ -1,23 +1,16 @@
 //! People are let in by invitation, and what they may do is changed.
 
 use anyhow::{Context, Result};
-use consigne_tests::{
-    app::{Credentials, TestApp, days},
-    client::{Client, Reply},
-};
-use serde_json::{Value, json};
+use consigne_tests::app::{Credentials, TestApp, days};
+use serde_json::json;
 
 use super::{
     SignedIn,
     accounts::{token_to, with_mail},
-    sign_in,
+    call, sign_in,
 };
 
 const PASSWORD: &str = "Pelican-Harbour-31-Lantern";
-
-async fn call(who: &Client, operation: &str, input: Value) -> Result<Reply> {
-    who.graphql(operation, json!({"input": input})).await
-}
 
 fn who(email: &str) -> Credentials {
     Credentials { email: email.to_owned(), password: PASSWORD.to_owned() }

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use consigne_tests::{
     app::{TestApp, minutes},
     canary::Canary,
-    client::{Client, Reply},
+    client::Reply,
     people::{Member, Visitor},
 };
 use ed25519_dalek::{Signer, SigningKey};
@@ -15,11 +15,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-const SHOP: &str = "https://shop.example";
+use super::call;
 
-async fn call(who: &Client, operation: &str, input: Value) -> Result<Reply> {
-    who.graphql(operation, json!({"input": input})).await
-}
+const SHOP: &str = "https://shop.example";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_replaced_while_the_old_one_goes_on_for_a_while() -> Result<()> {

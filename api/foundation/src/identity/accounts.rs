@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use super::{
-    Role, SecretText, Whence,
+    Role, SecretText, Whence, custom_roles,
     email::{self, Email},
     members, password, review, second_factor,
     sign_in::{self, Entered, SignIn},
@@ -18,8 +18,8 @@ use crate::{
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    id::{AccountId, SessionId, WorkspaceId},
-    scope::{Permission, Scope},
+    id::{AccountId, CustomRoleId, SessionId, WorkspaceId},
+    scope::{Permission, Permissions, Scope},
     store::{
         InstanceTx, Store, WorkspaceTx,
         entity::{accounts, memberships},
@@ -233,6 +233,10 @@ pub struct Member {
     pub account: AccountId,
     /// What they are there.
     pub role: Role,
+    /// Which of the workspace's own roles they have, where it is one of those.
+    pub custom_role: Option<CustomRoleId>,
+    /// What they may do, while they are let in.
+    pub permissions: Permissions,
     /// Since when.
     pub created_at: Timestamp,
     /// Let in no more since.
@@ -260,8 +264,10 @@ pub async fn members(scope: &Scope, store: &Store) -> Result<Vec<Member>> {
         .map(|row| {
             Ok(Member {
                 review_due_at: review::due_at(&row),
+                permissions: custom_roles::permissions_of(&row)?,
                 account: row.account_id,
                 role: row.role.parse()?,
+                custom_role: row.custom_role_id,
                 created_at: row.created_at,
                 deactivated_at: row.suspended_at,
                 must_enrol_from: row.must_enrol_from,
@@ -277,8 +283,7 @@ pub async fn members(scope: &Scope, store: &Store) -> Result<Vec<Member>> {
 pub async fn may(tx: &WorkspaceTx, account: AccountId, permission: Permission) -> Result<bool> {
     let membership = members::find(tx, account).await?.filter(|membership| membership.suspended_at.is_none());
     let Some(membership) = membership else { return Ok(false) };
-    let role: Role = membership.role.parse()?;
-    Ok(role.permissions().has(permission))
+    Ok(custom_roles::permissions_of(&membership)?.has(permission))
 }
 
 /// The member of the transaction's workspace whose account has this address.
@@ -302,6 +307,8 @@ pub(crate) async fn insert_membership(tx: &WorkspaceTx, account: AccountId, role
         must_enrol_from: Set(second_factor::must_enrol_from(tx, account).await?),
         reviewed_at: Set(None),
         review_asked_at: Set(None),
+        custom_role_id: Set(None),
+        permissions: Set(None),
     };
     memberships::Entity::insert(row).exec_without_returning(tx.db()).await?;
     Ok(())

@@ -11,13 +11,13 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{
-    AccountRules, Role, SecretText, SignUp, accounts, email::Email, members, password, passwords, unauthenticated,
+    AccountRules, Role, SecretText, SignUp, accounts, custom_roles, email::Email, password, passwords, unauthenticated,
 };
 use crate::{
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    id::{self, AccountId, InvitationId, WorkspaceId, fill_random},
+    id::{self, AccountId, CustomRoleId, InvitationId, WorkspaceId, fill_random},
     jobs::{self, NewJob},
     scope::{Permission, Scope},
     store::{
@@ -47,6 +47,8 @@ pub struct Invitation {
     pub address: String,
     /// As what.
     pub role: Role,
+    /// One of the workspace's own that comes from it, where it is one.
+    pub custom_role: Option<CustomRoleId>,
     /// Made at.
     pub created_at: Timestamp,
     /// Ends at.
@@ -57,7 +59,7 @@ pub struct Invitation {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// Invites an address. The token is given where no mail is sent. Nobody invites to a role that may do more than their own.
+/// Invites an address to a role, or to one of the workspace's own that comes from it. The token is given where no mail is sent. Nobody invites to a role that may do more than their own.
 ///
 /// # Errors
 /// `Forbidden`; `ConfirmationRequired`; `Invalid`.
@@ -66,7 +68,7 @@ pub async fn invite(
     store: &Store,
     rules: AccountRules,
     address: &str,
-    role: Role,
+    (role, custom_role): (Role, Option<CustomRoleId>),
     days: Option<i64>,
 ) -> Result<(Invitation, Option<SecretText>)> {
     scope.require(Permission::WorkspaceWrite)?;
@@ -93,9 +95,10 @@ pub async fn invite(
         accepted_at: None,
         accepted_by: None,
         revoked_at: None,
+        custom_role_id: custom_role,
     };
     let tx = store.write(scope).await?;
-    members::require_power_over(scope, &tx, role).await?;
+    custom_roles::require_may_invite(scope, &tx, role, custom_role).await?;
     let active = invitations::ActiveModel::from(row.clone()).reset_all();
     invitations::Entity::insert(active).exec_without_returning(tx.db()).await?;
     if rules.has_mail {
@@ -202,6 +205,9 @@ pub async fn accept(
         return Err(Error::new(ErrorKind::Conflict, "You are a member already."));
     }
     accounts::insert_membership(&tx, account, role).await?;
+    if let Some(custom_role) = row.custom_role_id {
+        custom_roles::give(&tx, account, custom_role).await?;
+    }
     invitations::Entity::update_many()
         .col_expr(invitations::Column::AcceptedBy, Expr::value(account))
         .filter(invitations::Column::WorkspaceId.eq(workspace))
@@ -290,6 +296,7 @@ fn read(row: invitations::Model, address: String) -> Result<Invitation> {
         id: row.id,
         address,
         role: row.role.parse()?,
+        custom_role: row.custom_role_id,
         created_at: row.created_at,
         expires_at: row.expires_at,
         accepted_at: row.accepted_at,

@@ -13,7 +13,7 @@ use crate::{
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    id::AccountId,
+    id::{AccountId, CustomRoleId},
     scope::{Actor, Permission, Scope},
     store::{
         Notice, Store, Topic, WorkspaceTx,
@@ -29,6 +29,8 @@ pub async fn change_role(scope: &Scope, store: &Store, account: AccountId, role:
     let (tx, before) = begin(scope, store, account).await?;
     require_power_over(scope, &tx, role).await?;
     set(&tx, account, memberships::Column::Role, role.name()).await?;
+    set(&tx, account, memberships::Column::CustomRoleId, Option::<CustomRoleId>::None).await?;
+    set(&tx, account, memberships::Column::Permissions, Option::<String>::None).await?;
     review::reviewed(&tx, account).await?;
     tell_sessions(&tx, account).await?;
     let event = Event::new("member.role_changed").target("account", account.0);
@@ -96,7 +98,11 @@ pub(crate) async fn find(tx: &WorkspaceTx, account: AccountId) -> Result<Option<
 }
 
 /// A transaction in which the actor may change this membership, and the membership.
-async fn begin(scope: &Scope, store: &Store, account: AccountId) -> Result<(WorkspaceTx, memberships::Model)> {
+pub(super) async fn begin(
+    scope: &Scope,
+    store: &Store,
+    account: AccountId,
+) -> Result<(WorkspaceTx, memberships::Model)> {
     scope.require(Permission::WorkspaceWrite)?;
     scope.require_confirmed(store.now())?;
     let tx = store.write(scope).await?;
@@ -125,7 +131,7 @@ pub(super) async fn set(
 }
 
 /// Whoever holds a stream open looks at what they may do.
-async fn tell_sessions(tx: &WorkspaceTx, account: AccountId) -> Result<()> {
+pub(super) async fn tell_sessions(tx: &WorkspaceTx, account: AccountId) -> Result<()> {
     let open = session_table::Entity::find()
         .filter(session_table::Column::AccountId.eq(account))
         .filter(session_table::Column::MemberWorkspaceId.eq(tx.workspace()))

@@ -24,7 +24,7 @@ use subtle::ConstantTimeEq;
 
 pub use self::own::{ListedSession, list, name, revoke, revoke_all, sign_out};
 use super::{
-    Role, SecretText, SignedIn,
+    Role, SecretText, SignedIn, custom_roles,
     signing::Signer,
     tokens::{self, AccessClaims, TokenKind},
     unauthenticated,
@@ -223,9 +223,8 @@ pub(super) async fn find_live(tx: &InstanceTx, session: SessionId, now: Timestam
 
 /// What a member may do now: what the role says, or nothing while a second factor is missing that the workspace asks for.
 fn permissions_of(membership: &memberships::Model, now: Timestamp) -> Result<Permissions> {
-    let role: Role = membership.role.parse()?;
     let waits = membership.must_enrol_from.is_some_and(|from| from <= now);
-    Ok(if waits { Permissions::default() } else { role.permissions() })
+    if waits { Ok(Permissions::default()) } else { custom_roles::permissions_of(membership) }
 }
 
 /// Makes the session of a sign-in.

@@ -1,8 +1,9 @@
-//! Who is behind what the installation searches with: questions go there too, or what is derived from them. And where people write to.
+//! Who is behind what the installation searches with: questions go there too, or what is derived from them. Where people write to, and where
+//! the audit log goes.
 
 use std::sync::Arc;
 
-use consigne_sdk::{Capability, CapabilityKind, Embedder, Mailbox};
+use consigne_sdk::{AuditSink, Capability, CapabilityKind, Embedder, Mailbox};
 
 use super::{Registry, RouteFacts, not_that};
 use crate::{error::Result, scope::Scope, store::Store};
@@ -34,6 +35,17 @@ impl Registry {
     pub async fn mailbox(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn Mailbox>> {
         match self.opened(scope, store, plugin, CapabilityKind::Mailbox).await? {
             (Capability::Mailbox(mailbox), _) => Ok(mailbox),
+            _ => Err(not_that(plugin)),
+        }
+    }
+
+    /// A plugin that takes the audit log, as [`Registry::chat_model`].
+    ///
+    /// # Errors
+    /// As [`Registry::chat_model`].
+    pub async fn audit_sink(&self, scope: &Scope, store: &Store, plugin: &str) -> Result<Arc<dyn AuditSink>> {
+        match self.opened(scope, store, plugin, CapabilityKind::AuditSink).await? {
+            (Capability::AuditSink(sink), _) => Ok(sink),
             _ => Err(not_that(plugin)),
         }
     }

@@ -147,7 +147,8 @@ impl Plugin for Fake {
             | CapabilityKind::Channel
             | CapabilityKind::Corrector
             | CapabilityKind::Mailer
-            | CapabilityKind::Mailbox => {
+            | CapabilityKind::Mailbox
+            | CapabilityKind::AuditSink => {
                 return Err(PluginError::new(PluginErrorKind::Misconfigured, "a fake is none of these"));
             }
         })

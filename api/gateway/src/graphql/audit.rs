@@ -50,6 +50,25 @@ pub struct AuditVerdict {
     pub why: Option<String>,
 }
 
+/// A plugin that takes the audit log as it grows, and how far it was sent.
+#[derive(SimpleObject, Clone)]
+pub struct AuditForward {
+    /// The plugin.
+    pub plugin_id: String,
+    /// The number of the last entry that arrived.
+    pub seq: i32,
+    /// Entries that have not arrived yet.
+    pub behind: i32,
+    /// Failures since something arrived.
+    pub failures: i32,
+    /// Not tried again before.
+    pub next_at: DateTime,
+    /// When something arrived last.
+    pub sent_at: Option<DateTime>,
+    /// Why the last try failed, such as `UNAVAILABLE`.
+    pub last_error: Option<String>,
+}
+
 /// Reading the audit log.
 #[derive(Default)]
 pub struct AuditQuery;
@@ -70,6 +89,13 @@ impl AuditQuery {
         Ok(AuditEntryConnection::new(&page, rows.into_iter().map(AuditEntry::from).collect(), total))
     }
 
+    /// Where the audit log is sent as it grows: to plugins whose settings ask for it.
+    async fn audit_forwards(&self, ctx: &Context<'_>) -> Result<Vec<AuditForward>> {
+        let scope = ctx.scope(Permission::AuditRead)?;
+        let all = audit::forward::list(&scope, ctx.store()).await.map_err(refuse)?;
+        Ok(all.into_iter().map(AuditForward::from).collect())
+    }
+
     /// Reads the workspace's whole chain and judges it.
     async fn audit_verdict(&self, ctx: &Context<'_>) -> Result<AuditVerdict> {
         let scope = ctx.scope(Permission::AuditRead)?;
@@ -86,6 +112,21 @@ impl AuditQuery {
                 why: Some(why.to_string()),
             },
         })
+    }
+}
+
+impl From<audit::forward::Forward> for AuditForward {
+    fn from(f: audit::forward::Forward) -> Self {
+        let number = |n: i64| i32::try_from(n).unwrap_or(i32::MAX);
+        Self {
+            plugin_id: f.plugin,
+            seq: number(f.seq),
+            behind: number(f.behind),
+            failures: number(f.failures),
+            next_at: f.next_at.into(),
+            sent_at: f.sent_at.map(DateTime::from),
+            last_error: f.last_error,
+        }
     }
 }
 

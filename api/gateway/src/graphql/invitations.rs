@@ -1,7 +1,11 @@
 //! Invitations into the workspace.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
-use consigne_foundation::{Permission, id::InvitationId, identity::invitations};
+use consigne_foundation::{
+    Permission,
+    id::{CustomRoleId, InvitationId},
+    identity::invitations,
+};
 
 use super::{
     context::{Asking, ContextExt},
@@ -19,6 +23,8 @@ pub struct Invitation {
     pub email: String,
     /// What its owner will be.
     pub role: RoleName,
+    /// Which of the workspace's own roles that comes from it, where it is one.
+    pub custom_role_id: Option<ID>,
     /// Made at.
     pub created_at: DateTime,
     /// Ends at.
@@ -37,6 +43,8 @@ pub struct InviteMemberInput {
     pub email: String,
     /// What they are to be; nothing that may do more than you.
     pub role: RoleName,
+    /// One of the workspace's own roles, which has to come from `role`; all of `role` where it is left out.
+    pub custom_role_id: Option<ID>,
     /// Days that it lives, 1 to 30; seven where it is left out.
     pub days: Option<i32>,
 }
@@ -119,7 +127,9 @@ impl InvitationMutation {
     ) -> Result<InviteMemberPayload> {
         let scope = ctx.scope(Permission::WorkspaceWrite)?;
         let (rules, days) = (ctx.services().account_rules, input.days.map(i64::from));
-        let made = invitations::invite(&scope, ctx.store(), rules, &input.email, input.role.into(), days).await;
+        let custom_role = input.custom_role_id.as_ref().map(|id| CustomRoleId::parse_or_unknown(id));
+        let role = (input.role.into(), custom_role);
+        let made = invitations::invite(&scope, ctx.store(), rules, &input.email, role, days).await;
         let (made, user_errors) = split(made)?;
         let (invitation, token) = made.map(|(made, token)| (Invitation::from(made), token)).unzip();
         let token = token.flatten().map(|token| token.expose().to_owned());
@@ -159,6 +169,7 @@ impl From<invitations::Invitation> for Invitation {
             id: i.id.to_string().into(),
             email: i.address,
             role: i.role.into(),
+            custom_role_id: i.custom_role.map(|id| id.to_string().into()),
             created_at: i.created_at.into(),
             expires_at: i.expires_at.into(),
             accepted_at: i.accepted_at.map(DateTime::from),

@@ -24,6 +24,8 @@ pub struct Member {
     pub account_id: ID,
     /// What they are in the workspace.
     pub role: RoleName,
+    /// Which of the workspace's own roles they have: it allows some of what `role` does. Null where they have the whole of it.
+    pub custom_role_id: Option<ID>,
     /// What they are called in chats, where they said so.
     pub staff_name: Option<String>,
     /// Whether a chat can be given to them.
@@ -201,7 +203,7 @@ impl MemberMutation {
 }
 
 impl MemberPayload {
-    async fn of(
+    pub(super) async fn of(
         ctx: &Context<'_>,
         scope: &Scope,
         account: AccountId,
@@ -230,7 +232,8 @@ impl Member {
             account_id: member.account.to_string().into(),
             role: member.role.into(),
             staff_name: names.get(&member.account).cloned(),
-            may_answer: member.deactivated_at.is_none() && member.role.permissions().has(Permission::ChatsAnswer),
+            custom_role_id: member.custom_role.map(|id| id.to_string().into()),
+            may_answer: member.deactivated_at.is_none() && member.permissions.has(Permission::ChatsAnswer),
             created_at: member.created_at.into(),
             deactivated_at: member.deactivated_at.map(DateTime::from),
             review_due_at: member.review_due_at.into(),

@@ -37,6 +37,8 @@ pub enum PluginCapability {
     Mailer,
     /// Fetches what people write about their data.
     Mailbox,
+    /// Takes the workspace's audit log as it grows.
+    AuditSink,
 }
 
 /// Who the operator of a plugin's other side is (GDPR art. 4 and 28).

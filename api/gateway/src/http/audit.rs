@@ -9,13 +9,12 @@ use actix_web::{
 };
 use consigne_foundation::{
     Error, ErrorKind, Permission, Result, Scope,
-    audit::{self, Entry, Event},
+    audit::{self, Event, forward},
     identity::authenticate::authenticate,
     store::Store,
 };
 use futures::{Stream, TryStreamExt};
 use serde::Deserialize;
-use serde_json::json;
 
 use super::exports::fault;
 use crate::graphql::Services;
@@ -68,20 +67,8 @@ fn lines(scope: Scope, store: Store, mut after: i64) -> impl Stream<Item = Resul
             let entries = audit::since(&scope, &store, after).await?;
             let Some(last) = entries.last() else { break };
             after = last.seq;
-            let text: String = entries.iter().map(|entry| format!("{}\n", line(entry))).collect();
+            let text: String = entries.iter().map(|entry| format!("{}\n", forward::line(entry))).collect();
             yield Bytes::from(text);
         }
     }
-}
-
-fn line(entry: &Entry) -> serde_json::Value {
-    json!({
-        "seq": entry.seq,
-        "at": entry.at.rfc3339(),
-        "actor": {"kind": entry.actor_kind, "id": entry.actor_id.map(|id| id.to_string())},
-        "action": entry.action,
-        "target": {"kind": entry.target_kind, "id": entry.target_id.map(|id| id.to_string())},
-        "subject": entry.subject.map(|subject| subject.to_string()),
-        "details": entry.details,
-    })
 }

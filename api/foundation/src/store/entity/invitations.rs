@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::{
     clock::Timestamp,
-    id::{AccountId, InvitationId, WorkspaceId},
+    id::{AccountId, CustomRoleId, InvitationId, WorkspaceId},
 };
 
 /// A row of `invitations`; `personal_data.toml` says what each column holds.
@@ -27,6 +27,7 @@ pub struct Model {
     pub accepted_at: Option<Timestamp>,
     pub accepted_by: Option<AccountId>,
     pub revoked_at: Option<Timestamp>,
+    pub custom_role_id: Option<CustomRoleId>,
 }
 
 /// Joined by hand.

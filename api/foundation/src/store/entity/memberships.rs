@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::{
     clock::Timestamp,
-    id::{AccountId, WorkspaceId},
+    id::{AccountId, CustomRoleId, WorkspaceId},
 };
 
 /// A row of `memberships`; `personal_data.toml` says what each column holds.
@@ -22,6 +22,8 @@ pub struct Model {
     pub must_enrol_from: Option<Timestamp>,
     pub reviewed_at: Option<Timestamp>,
     pub review_asked_at: Option<Timestamp>,
+    pub custom_role_id: Option<CustomRoleId>,
+    pub permissions: Option<String>,
 }
 
 /// Joined by hand.
