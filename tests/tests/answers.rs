@@ -249,3 +249,56 @@ async fn a_model_that_writes_makes_a_follow_up_stand_alone_before_it_is_searched
     assert!(text(&messages(2)[0]["content"]).contains("79 euros"), "the rewritten question found no price");
     Ok(())
 }
+
+/// Answers that are written at once.
+const AT_ONCE: usize = 12;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_answers_at_once_those_that_are_wanted_are_heard_whole() -> Result<()> {
+    let app = TestApp::start().await?;
+    let (acme, _, _) = shop(&app).await?;
+    let server = StandIn::start().await;
+    let settings = json!({"baseUrl": server.base_url(), "model": "steady"});
+    acme.graphql("enable_plugin", json!({"input": {"pluginId": "openai", "settings": settings}})).await?.ok();
+    let input = json!({"name": "Steady", "languages": ["en"], "policy": {"chatModel": "openai"}});
+    let assistant = acme.graphql("create_assistant", json!({"input": input})).await?.ok();
+    let assistant = assistant.text("/createAssistant/assistant/id");
+    let whole = "A standard inspection costs 79 euros [1]. ".to_owned() + &"word ".repeat(60);
+    let pieces: Vec<String> = whole.split_inclusive(' ').map(str::to_owned).collect();
+    server.script((0..AT_ONCE).map(|_| Turn::Slow(pieces.clone(), 40)));
+    let mut asked = Vec::new();
+    for _ in 0..AT_ONCE {
+        let visitor = acme.visitor(&assistant).await?;
+        let chat = visitor.start_chat().await?;
+        let events = visitor.chat_events(&chat, None).await?;
+        let answer = visitor.ask(&chat, "What does a standard inspection cost?").await?;
+        asked.push((visitor, chat, events, answer));
+    }
+    let working = futures::future::join_all((0..AT_ONCE).map(|_| app.run_jobs()));
+    let meanwhile = async {
+        // Everybody has heard something.
+        for (_, _, events, _) in &mut asked {
+            events.until(|event| event["__typename"] == "AnswerDelta").await?;
+        }
+        asked[0].0.erase_myself().await?;
+        let taken = json!({"input": {"chatId": asked[1].1}});
+        acme.graphql("take_chat", taken).await?.ok();
+        let objection = json!({"input": {"purpose": "ANSWERING"}});
+        asked[2].0.graphql("object_to_purpose", objection).await?;
+        anyhow::Ok(())
+    };
+    let (worked, done) = tokio::join!(working, meanwhile);
+    done?;
+    for one in worked {
+        one?;
+    }
+    for (visitor, chat, _, answer) in &asked[3..] {
+        let (numbers, streamed) = told(&visitor.chat_events(chat, None).await?.until(is_completed).await?);
+        assert_eq!(numbers, (1..=i64::try_from(numbers.len())?).collect::<Vec<_>>(), "a gap, or twice");
+        assert_eq!(streamed.trim(), whole.trim());
+        assert_eq!(visitor.answer(answer).await?["status"], "COMPLETED");
+    }
+    let taken = acme.graphql("answer", json!({"id": asked[1].3})).await?.ok();
+    assert_ne!(text(taken.get("/answer/text")).trim(), whole.trim(), "a person had the chat");
+    Ok(())
+}

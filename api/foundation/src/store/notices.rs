@@ -240,3 +240,56 @@ fn heard(notices: &Notices, payload: &str) {
         notices.tell(notice);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(20);
+
+    fn about(topic: Topic) -> Notice {
+        Notice { topic, id: random_uuid() }
+    }
+
+    #[tokio::test]
+    async fn word_reaches_whoever_waits_for_it_and_nobody_else() {
+        let notices = Notices::new();
+        let (chat, other) = (about(Topic::Chat), about(Topic::Chat));
+        let (mut one, mut two) = (notices.listen([chat]), notices.listen([other, about(Topic::Inbox)]));
+        notices.tell(chat);
+        assert!(one.wait(SOON).await, "what was said before the wait counts");
+        assert!(!two.wait(SOON).await);
+        assert!(!one.wait(SOON).await, "it is said once");
+        notices.tell_everybody();
+        assert!(one.wait(SOON).await && two.wait(SOON).await);
+        drop(one);
+        notices.tell(chat);
+        assert!(notices.0.listeners().keys().all(|known| *known != chat), "nobody waits for it any more");
+    }
+
+    #[tokio::test]
+    async fn what_this_process_told_itself_is_not_told_again() {
+        let (notices, elsewhere) = (Notices::new(), Notices::new());
+        let chat = about(Topic::Chat);
+        let (mut here, mut there) = (notices.listen([chat]), elsewhere.listen([chat]));
+        let payload = format!("{chat}:{}", notices.0.process.as_simple());
+        heard(&notices, &payload);
+        heard(&elsewhere, &payload);
+        assert!(!here.wait(SOON).await && there.wait(SOON).await);
+        heard(&notices, &chat.to_string());
+        assert!(here.wait(SOON).await);
+        for nonsense in ["", "chat", "chat:", "chat:x", "x:00000000000000000000000000000000"] {
+            heard(&notices, nonsense);
+        }
+        assert!(!here.wait(SOON).await);
+    }
+
+    #[test]
+    fn a_revocation_is_counted_whoever_waits() {
+        let notices = Notices::new();
+        notices.tell(about(Topic::Chat));
+        assert_eq!(notices.revocations(), 0);
+        notices.tell(about(Topic::Session));
+        assert_eq!(notices.revocations(), 1);
+    }
+}
