@@ -26,6 +26,7 @@ const ACCESS_REVIEW: &str = include_str!("m0016_access_review.sql");
 const CUSTOM_ROLES: &str = include_str!("m0020_custom_roles.sql");
 const AUDIT_FORWARDS: &str = include_str!("m0021_audit_forwards.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
+const KEY_VERSIONS: &str = include_str!("m0018_key_store.sql");
 
 /// Scripts of the data, oldest first. Append; never change one that was released.
 const DATA: &[(&str, &str)] = &[
@@ -50,7 +51,7 @@ const DATA: &[(&str, &str)] = &[
 ];
 
 /// Scripts of the key store, oldest first.
-const KEYS: &[(&str, &str)] = &[("m0001_key_store", FIRST_KEY_STORE)];
+const KEYS: &[(&str, &str)] = &[("m0001_key_store", FIRST_KEY_STORE), ("m0018_key_store", KEY_VERSIONS)];
 
 /// One script as a step of the history.
 struct Script {
@@ -172,10 +173,10 @@ pub async fn migrate_keys(db: &DatabaseConnection, application_role: Option<&str
     }
     Keys::up(db, None).await?;
     if backend == DbBackend::Postgres {
-        db.execute_unprepared(
-            "ALTER TABLE keys.subject_keys SET (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0)",
-        )
-        .await?;
+        for table in key_tables() {
+            let keenest = "autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0";
+            db.execute_unprepared(&format!("ALTER TABLE keys.{table} SET ({keenest})")).await?;
+        }
     }
     if let Some(role) = application_role {
         let quoted = isolation::quote_identifier(role);

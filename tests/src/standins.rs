@@ -7,4 +7,5 @@ pub mod openai;
 pub mod qdrant;
 pub mod site;
 pub mod slack;
+pub mod transit;
 pub mod webhook;

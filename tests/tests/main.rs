@@ -20,6 +20,7 @@ mod erasure;
 mod escalations;
 mod hostile;
 mod identity;
+mod keys;
 mod knowledge;
 mod leaving;
 mod models;

@@ -20,6 +20,7 @@ mod lexicon;
 pub mod parse;
 pub mod progress;
 pub mod purge;
+pub mod resealing;
 pub mod sandbox;
 pub mod search;
 pub mod sources;

@@ -52,17 +52,23 @@ pub enum Rule {
     BrokenChain,
     /// A plugin tried to reach a host that it did not declare.
     ForbiddenHost,
+    /// The root key served its time, and only a person can make another.
+    RootKeyDue,
+    /// There is a new root key, which a person has to copy to where the old one's copy is.
+    RootKeyMade,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::FailedSignIns,
         Self::TokenReuse,
         Self::UnknownIds,
         Self::Exports,
         Self::BrokenChain,
         Self::ForbiddenHost,
+        Self::RootKeyDue,
+        Self::RootKeyMade,
     ];
 
     /// Its name in logs, numbers and the audit log.
@@ -74,6 +80,8 @@ impl Rule {
             Self::Exports => "EXPORTS",
             Self::BrokenChain => "BROKEN_CHAIN",
             Self::ForbiddenHost => "FORBIDDEN_HOST",
+            Self::RootKeyDue => "ROOT_KEY_DUE",
+            Self::RootKeyMade => "ROOT_KEY_MADE",
         }
     }
 
@@ -84,7 +92,7 @@ impl Rule {
             Self::TokenReuse => (1, 10),
             Self::UnknownIds => (60, 10),
             Self::Exports => (20, 60),
-            Self::BrokenChain => (1, KEPT_MINUTES),
+            Self::BrokenChain | Self::RootKeyDue | Self::RootKeyMade => (1, KEPT_MINUTES),
             Self::ForbiddenHost => (1, 60),
         }
     }

@@ -11,7 +11,7 @@
 //! Invariants, as absences:
 //! - No plain row leaves this process, and no backup is whole in its memory.
 //! - No backup holds a key.
-//! - No backup is taken for whole without its manifest, and no manifest without the mac of this installation's root key.
+//! - No backup is taken for whole without its manifest, and no manifest without this installation's mac.
 //! - No restore writes over anything.
 
 pub(crate) mod catalogue;
@@ -46,7 +46,7 @@ pub use self::{
     record::{Backup, BackupState, Drill},
     target::{Target, TargetSettings},
 };
-use crate::{blobs::Blobs, store::Store, vault::RootKey};
+use crate::{blobs::Blobs, store::Store, vault::Provider};
 
 /// How backups are made here.
 #[derive(Clone)]
@@ -57,8 +57,8 @@ pub struct BackupOptions {
     pub recipients: Recipients,
     /// How long each is kept.
     pub keep: Duration,
-    /// The root key, which vouches for manifests.
-    pub root: RootKey,
+    /// Who keeps the root key: a drill opens what it restored.
+    pub keys: Provider,
     /// Where the identity is, if it is on this machine: a drill needs it, a backup does not.
     pub identity_file: PathBuf,
 }

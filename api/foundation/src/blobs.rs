@@ -234,6 +234,18 @@ impl Blobs {
         self.list_prefix(&format!("{PREFIX}/{}", workspace.0.as_simple())).await
     }
 
+    /// By which version of the workspace's key an object is sealed; none where a person's key did it, or it is gone.
+    ///
+    /// # Errors
+    /// `Unavailable`; `Invalid` where `path` is none.
+    pub async fn sealed_by(&self, path: &str) -> Result<Option<u32>> {
+        match self.store.get_range(&parse(path)?, 0..sealed::SAYS_VERSION).await {
+            Ok(head) => Ok(sealed::version_of(&head)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// Writes a small object that is never replaced, as it is: it is not sealed. The same bytes again are fine, so that a
     /// step may be repeated.
     ///

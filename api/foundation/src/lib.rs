@@ -1,7 +1,7 @@
 //! What every feature stands on.
 //!
 //! Reading order: [`error`], [`id`], [`clock`], [`scope`]; then [`store`] (the database and its transactions),
-//! [`vault`] (keys), [`audit`] (the chain of what was done), [`jobs`] (what is still to do), [`blobs`] (files), [`backups`];
+//! [`vault`] (keys), [`audit`] (the chain of what was done), [`jobs`] (what is still to do), [`blobs`] (files), [`backups`], [`keys`] (their rotation);
 //! then [`identity`], [`workspaces`], [`plugins`], [`privacy`] and [`leaving`] (all of a workspace, taken elsewhere); [`detector`] stands for itself (personal data in a text).
 //!
 //! Invariants, as absences:
@@ -20,6 +20,7 @@ pub mod error;
 pub mod id;
 pub mod identity;
 pub mod jobs;
+pub mod keys;
 pub mod leaving;
 pub mod plugins;
 pub mod privacy;

@@ -43,7 +43,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::WorkspaceId,
     scope::Scope,
-    vault::{RootKey, Vault},
+    vault::{Provider, Vault},
 };
 
 /// Longest wait for others to finish writing, on SQLite.
@@ -70,12 +70,22 @@ struct Inner {
 }
 
 impl Store {
-    /// Connects to a migrated database and its key store.
+    /// Connects to a migrated database and opens its key store.
     ///
     /// # Errors
-    /// `Unavailable` where it cannot be reached; `Misconfigured` where the URL is neither SQLite nor Postgres, or where
-    /// Postgres would not isolate workspaces (see [`probe`]).
-    pub async fn open(settings: &StoreSettings, root: RootKey, clock: Clock) -> Result<Self> {
+    /// `Unavailable` where it cannot be reached; `Misconfigured` where the URL is neither SQLite nor Postgres, where
+    /// Postgres would not isolate workspaces (see [`probe`]), or where the root key is another one.
+    pub async fn open(settings: &StoreSettings, keys: impl Into<Provider>, clock: Clock) -> Result<Self> {
+        let store = Self::open_to_fill(settings, keys, clock).await?;
+        store.vault().doctor().await?;
+        Ok(store)
+    }
+
+    /// As [`Store::open`], but leaves the key store as it is: for a restore, which fills it and opens it then.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_to_fill(settings: &StoreSettings, keys: impl Into<Provider>, clock: Clock) -> Result<Self> {
         let connected = connect::connect(settings).await?;
         if connected.writer.get_database_backend() == DbBackend::Postgres {
             probe::refuse_without_isolation(&connected.writer).await?;
@@ -87,7 +97,7 @@ impl Store {
             relaxed_writer: connected.relaxed_writer,
             log: connected.log,
             turn: Arc::new(Semaphore::new(1)),
-            vault: Vault::new(connected.keys, root, clock.clone()),
+            vault: Vault::new(connected.keys, keys, clock.clone()),
             clock,
             notices: connected.notices,
             signals: Signals::default(),
@@ -174,6 +184,7 @@ impl Store {
     }
 
     async fn begin(&self, mode: Mode) -> Result<InstanceTx> {
+        self.0.vault.keep_fresh().await?;
         let (db, access, lock) = match mode {
             Mode::Read => (&self.0.reader, AccessMode::ReadOnly, SqliteTransactionMode::Deferred),
             Mode::ReadForRights => (&self.0.rights_reader, AccessMode::ReadOnly, SqliteTransactionMode::Deferred),

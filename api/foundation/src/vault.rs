@@ -4,7 +4,11 @@
 //! The key store is apart from the data: a file of its own on SQLite, the schema `keys` on Postgres. It is backed up as
 //! one current file that is overwritten, so that an old backup of the data never brings an erased person's key back.
 //!
-//! Reading order: [`root`], [`key`] (with the sealed format), then [`Vault`].
+//! Every key has versions. The root key's are kept by a [`provider`] and turned in [`roots`]; those of workspaces, and of the
+//! installation for what belongs to none, are turned in [`versions`]. [`keys`](crate::keys) does it when their time has come.
+//!
+//! Reading order: [`root`], [`provider`], [`local`], `remote`; [`key`] (with the sealed format), then [`Vault`], [`opening`],
+//! [`roots`], [`versions`].
 //!
 //! Invariants, as absences:
 //! - No key is stored unwrapped, printed, logged or serialised.
@@ -18,8 +22,16 @@
 
 pub(crate) mod aead;
 pub mod key;
+pub(crate) mod local;
+pub(crate) mod opening;
+pub mod provider;
+mod remote;
 pub mod root;
+pub mod roots;
+pub mod versions;
 
+#[cfg(test)]
+mod remote_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -39,11 +51,18 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, State
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use self::aead::Secret;
 pub(crate) use self::key::Kind;
+use self::{
+    aead::Secret,
+    opening::{Held, Installation, secret},
+};
 pub use self::{
     key::{Key, Place},
+    opening::InstanceIndex,
+    provider::{Provider, Retired, RootVersion},
     root::{Created, RootKey},
+    roots::{Root, RootTurn},
+    versions::KeyVersion,
 };
 use crate::{
     clock::Clock,
@@ -51,13 +70,10 @@ use crate::{
     id::{SubjectId, WorkspaceId},
 };
 
-/// A workspace that exists nowhere carries the value that tells a wrong root key.
+/// A workspace that exists nowhere carries the value that tells a wrong root key, and the installation's own keys.
 const CHECK_ROW: WorkspaceId = WorkspaceId(Uuid::nil());
 const CHECK_VERSION: i64 = 0;
 const CHECK_VALUE: &[u8] = b"consigne: this is the root key";
-
-/// The key of look-up values that belong to no workspace.
-pub(crate) const INSTANCE_INDEX: &str = "consigne/instance-index/1";
 
 /// Turns words of one workspace into numbers that say nothing to anybody without its key.
 pub struct TermNumbers(Secret);
@@ -77,30 +93,30 @@ pub struct Vault(Arc<Inner>);
 struct Inner {
     db: DatabaseConnection,
     clock: Clock,
-    wrapping: Key,
-    instance: Key,
-    instance_index: Secret,
+    provider: Provider,
+    /// The installation's own, from the moment that the key store was opened.
+    installation: RwLock<Option<Installation>>,
     /// Workspace keys, once read. There are as many as workspaces, and each is needed all the time.
-    workspaces: RwLock<HashMap<WorkspaceId, Key>>,
+    workspaces: RwLock<HashMap<WorkspaceId, Held>>,
     /// Whether the root key was found to be the right one, before anything is wrapped by it.
     checked: OnceCell<()>,
 }
 
 impl Vault {
-    /// The vault over a migrated key store.
-    pub fn new(keys: DatabaseConnection, root: RootKey, clock: Clock) -> Self {
+    /// The vault over a migrated key store. Nothing is read before [`Vault::doctor`].
+    pub fn new(keys: DatabaseConnection, provider: impl Into<Provider>, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             db: keys,
             clock,
-            wrapping: Key::single(Kind::Wrapping, root.derive("consigne/wrap/1")),
-            instance: Key::single(Kind::Instance, root.derive("consigne/instance/1")),
-            instance_index: root.derive(INSTANCE_INDEX),
+            provider: provider.into(),
+            installation: RwLock::default(),
             workspaces: RwLock::default(),
             checked: OnceCell::new(),
         }))
     }
 
-    /// The key of a workspace, made on first use. Two processes that make it at once agree on one.
+    /// The key of a workspace, made on first use. Two processes that make it at once agree on one. Which versions there are is
+    /// asked again every few minutes; what is known keeps working while the provider of the root key is down.
     ///
     /// # Errors
     /// `Unavailable`; `Misconfigured` with another root key; `Corrupt`.
@@ -108,23 +124,43 @@ impl Vault {
         if workspace == CHECK_ROW {
             return Err(Error::not_found("workspace"));
         }
-        let cached = self.0.workspaces.read().unwrap_or_else(PoisonError::into_inner).get(&workspace).cloned();
-        if let Some(key) = cached {
-            return Ok(key);
+        let held = self.0.workspaces.read().unwrap_or_else(PoisonError::into_inner).get(&workspace).cloned();
+        if let Some(held) = &held
+            && held.is_fresh(self.0.clock.now())
+        {
+            return Ok(held.key.clone());
         }
         self.0.checked.get_or_try_init(|| self.doctor()).await?;
-        let key = match self.stored_workspace_key(workspace).await? {
+        let stored = match (self.stored_key(workspace, held.as_ref()).await, held) {
+            (Err(error), Some(held)) if held.will_do(self.0.clock.now(), &error) => {
+                let key = held.key.clone();
+                self.hold(workspace, held.tried(self.0.clock.now()));
+                return Ok(key);
+            }
+            (stored, _) => stored?,
+        };
+        let key = match stored {
             Some(key) => key,
-            None if self.is_ended(workspace).await? => return Err(Error::not_found("workspace")),
+            None if self.is_ended(workspace).await? => {
+                self.forget(workspace);
+                return Err(Error::not_found("workspace"));
+            }
             None => {
-                let wrapped = self.0.wrapping.seal(&workspace_place(workspace, 1), aead::random_secret().as_ref());
-                self.insert_workspace_row(workspace, 1, wrapped).await?;
-                let made = self.stored_workspace_key(workspace).await?;
+                self.insert_first_key(workspace).await?;
+                let made = self.stored_key(workspace, None).await?;
                 made.ok_or_else(|| Error::internal("a workspace key that was just written is not there"))?
             }
         };
-        self.0.workspaces.write().unwrap_or_else(PoisonError::into_inner).insert(workspace, key.clone());
+        self.hold(workspace, Held::new(key.clone(), self.0.clock.now()));
         Ok(key)
+    }
+
+    fn hold(&self, workspace: WorkspaceId, held: Held) {
+        self.0.workspaces.write().unwrap_or_else(PoisonError::into_inner).insert(workspace, held);
+    }
+
+    fn forget(&self, workspace: WorkspaceId) {
+        self.0.workspaces.write().unwrap_or_else(PoisonError::into_inner).remove(&workspace);
     }
 
     /// A new key for a person.
@@ -207,7 +243,10 @@ impl Vault {
             let text = "UPDATE {keys}workspace_keys SET wrapped = $2 WHERE key_workspace_id = $1 AND wrapped <> $2";
             let values = vec![workspace.into(), Value::from(Vec::<u8>::new())];
             gone += self.0.db.execute_raw(self.statement(text, values)).await?.rows_affected();
-            self.0.workspaces.write().unwrap_or_else(PoisonError::into_inner).remove(&workspace);
+            let text = "UPDATE {keys}look_up_keys SET wrapped = $2 WHERE key_workspace_id = $1";
+            let values = vec![workspace.into(), Value::from(Vec::<u8>::new())];
+            self.0.db.execute_raw(self.statement(text, values)).await?;
+            self.forget(workspace);
         }
         let left = "SELECT (SELECT COUNT(*) FROM {keys}subject_keys WHERE key_workspace_id = $1 AND wrapped IS NOT NULL) \
                     + (SELECT COUNT(*) FROM {keys}workspace_keys WHERE key_workspace_id = $1 AND wrapped <> $2) AS found";
@@ -222,7 +261,8 @@ impl Vault {
     /// # Errors
     /// `Unavailable`.
     pub async fn is_ended(&self, workspace: WorkspaceId) -> Result<bool> {
-        let text = "SELECT 1 AS one FROM {keys}workspace_keys WHERE key_workspace_id = $1 AND wrapped = $2 LIMIT 1";
+        let text = "SELECT 1 AS one FROM {keys}workspace_keys \
+                    WHERE key_workspace_id = $1 AND wrapped = $2 AND removed_at IS NULL LIMIT 1";
         let values = vec![workspace.into(), Value::from(Vec::<u8>::new())];
         Ok(self.0.db.query_one_raw(self.statement(text, values)).await?.is_some())
     }
@@ -253,13 +293,18 @@ impl Vault {
 
     /// The key of what belongs to no workspace: accounts, signing keys.
     pub fn instance_key(&self) -> Key {
-        self.0.instance.clone()
+        self.installation().held.key
     }
 
     /// A value to look up something personal that belongs to no workspace, such as an account's address: a keyed
     /// HMAC-SHA-256 of it, 32 bytes. `normalised` must come from the one normaliser of that purpose.
     pub fn instance_index(&self, purpose: &'static str, normalised: &str) -> Vec<u8> {
-        aead::keyed_hash(self.0.instance_index.as_ref(), &[purpose.as_bytes(), normalised.as_bytes()]).to_vec()
+        self.installation().index.of(purpose, normalised)
+    }
+
+    /// What makes look-up values of what belongs to no workspace.
+    pub(crate) fn index(&self) -> InstanceIndex {
+        self.installation().index
     }
 
     /// The key store itself, for its backup, which holds keys as they lie there: wrapped.
@@ -298,27 +343,6 @@ impl Vault {
         Ok(TermNumbers(self.workspace_key(workspace).await?.derive("consigne/terms/1")))
     }
 
-    /// Refuses where the root key is not the one that wrapped this key store. A fresh key store takes the root key for
-    /// its own.
-    ///
-    /// # Errors
-    /// `Misconfigured`; `Unavailable`.
-    pub async fn doctor(&self) -> Result<()> {
-        let place = workspace_place(CHECK_ROW, CHECK_VERSION);
-        let mut check = self.workspace_rows(CHECK_ROW).await?;
-        if check.is_empty() {
-            self.refuse_foreign_keys().await?;
-            let sealed = self.0.wrapping.seal(&place, CHECK_VALUE);
-            self.insert_workspace_row(CHECK_ROW, CHECK_VERSION, sealed).await?;
-            check = self.workspace_rows(CHECK_ROW).await?;
-        }
-        let (_, sealed) = check.pop().ok_or_else(|| Error::internal("the check value is not there"))?;
-        match self.0.wrapping.open(&place, &sealed) {
-            Ok(value) if value.as_slice() == CHECK_VALUE => Ok(()),
-            _ => Err(wrong_root_key()),
-        }
-    }
-
     /// Answers if the key store can be reached.
     ///
     /// # Errors
@@ -334,61 +358,6 @@ impl Vault {
     pub async fn close(&self) -> Result<()> {
         self.0.workspaces.write().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(self.0.db.close_by_ref().await?)
-    }
-
-    /// A key store with keys but without a check value must not become this root key's own.
-    async fn refuse_foreign_keys(&self) -> Result<()> {
-        let any = self
-            .0
-            .db
-            .query_one_raw(self.sql(
-                "SELECT key_workspace_id, version, wrapped FROM {keys}workspace_keys WHERE version > $1 AND wrapped <> $2 LIMIT 1",
-                [CHECK_VERSION.into(), Value::from(Vec::<u8>::new())],
-            ))
-            .await?;
-        let Some(row) = any else { return Ok(()) };
-        let place = workspace_place(row.try_get("", "key_workspace_id")?, row.try_get("", "version")?);
-        let wrapped: Vec<u8> = row.try_get("", "wrapped")?;
-        unwrap(&self.0.wrapping, &place, &wrapped).map(drop).map_err(|_| wrong_root_key())
-    }
-
-    async fn stored_workspace_key(&self, workspace: WorkspaceId) -> Result<Option<Key>> {
-        let mut versions = Vec::new();
-        for (version, wrapped) in self.workspace_rows(workspace).await? {
-            if wrapped.is_empty() {
-                return Ok(None);
-            }
-            let secret = unwrap(&self.0.wrapping, &workspace_place(workspace, version), &wrapped)?;
-            let number =
-                u32::try_from(version).map_err(|_| Error::new(ErrorKind::Corrupt, "A key has no such version."))?;
-            versions.push((number, secret));
-        }
-        Ok(Key::ring(Kind::Workspace, versions))
-    }
-
-    /// Versions and wrapped keys, oldest first.
-    async fn workspace_rows(&self, workspace: WorkspaceId) -> Result<Vec<(i64, Vec<u8>)>> {
-        let rows = self
-            .0
-            .db
-            .query_all_raw(self.sql(
-                "SELECT version, wrapped FROM {keys}workspace_keys WHERE key_workspace_id = $1 ORDER BY version",
-                [workspace.into()],
-            ))
-            .await?;
-        rows.iter().map(|row| Ok((row.try_get("", "version")?, row.try_get("", "wrapped")?))).collect()
-    }
-
-    async fn insert_workspace_row(&self, workspace: WorkspaceId, version: i64, wrapped: Vec<u8>) -> Result<()> {
-        self.0
-            .db
-            .execute_raw(self.sql(
-                "INSERT INTO {keys}workspace_keys (key_workspace_id, version, wrapped, created_at) \
-                 VALUES ($1, $2, $3, $4) ON CONFLICT (key_workspace_id, version) DO NOTHING",
-                [workspace.into(), version.into(), wrapped.into(), self.0.clock.now().into()],
-            ))
-            .await?;
-        Ok(())
     }
 
     async fn subject_row(&self, workspace: WorkspaceId, subject: SubjectId) -> Result<Option<SubjectRow>> {
@@ -429,13 +398,7 @@ impl SubjectRow {
 }
 
 fn unwrap(wrapping: &Key, place: &Place, wrapped: &[u8]) -> Result<Secret> {
-    let bytes = wrapping.open(place, wrapped)?;
-    let mut secret = Secret::default();
-    if bytes.len() != secret.len() {
-        return Err(Error::new(ErrorKind::Corrupt, format!("The key at {place} has another length than a key.")));
-    }
-    secret.copy_from_slice(&bytes);
-    Ok(secret)
+    secret(place, &wrapping.open(place, wrapped)?)
 }
 
 fn workspace_place(workspace: WorkspaceId, version: i64) -> Place {
@@ -448,6 +411,11 @@ fn subject_place(workspace: WorkspaceId, subject: SubjectId) -> Place {
 
 fn erased() -> Error {
     Error::new(ErrorKind::SubjectErased, "This person's data was erased.")
+}
+
+/// What looks values up stands beside the versions.
+fn lookup_place(workspace: WorkspaceId) -> Place {
+    Place::new(workspace, "look_up_keys", "wrapped", workspace.0)
 }
 
 fn wrong_root_key() -> Error {

@@ -22,6 +22,7 @@ use consigne_foundation::{
     blobs::Blobs,
     identity::mails::AccountMails,
     jobs::Runner,
+    keys::{check::Thoroughness, refuse_missing_versions},
     leaving::ArchiveHolder,
     plugins::Registry,
     privacy::{
@@ -169,19 +170,20 @@ impl App {
         if config.data.owner_store().is_some() {
             migrate(&config).await?;
         }
-        let root = config.data.root_key()?;
-        let store = Store::open(&config.data.store(), root.clone(), clock).await?;
+        let keys = config.keys.provider(&config.data)?;
+        let store = Store::open_to_fill(&config.data.store(), keys.clone(), clock).await?;
         let pending = consigne_migrations::pending(store.connection_for_migrations()).await?;
         if !pending.is_empty() {
             bail!("The database lacks the migrations {}. Run `consigne migrate` as the owner.", pending.join(", "));
         }
         store.vault().doctor().await?;
+        refuse_missing_versions(&store, Thoroughness::Start).await?;
         let blobs = Blobs::open(&config.data.blobs()?)?;
         let registry = Arc::new(registry);
         registry.open_defaults().await?;
         recipient_changes::note(&store, &registry).await?;
         let metrics = Arc::new(Metrics::new());
-        let backups = Backups::new(store.clone(), blobs.clone(), config.backups.options(&config.data, root)?);
+        let backups = Backups::new(store.clone(), blobs.clone(), config.backups.options(&config.data, keys)?);
         let mut services = services(&config, store, blobs, backups, registry, metrics.clone())?;
         if let Some(url) = &config.data.database_reader_url {
             services.privacy = services.privacy.with_other_role(OtherRole::connect(url).await?);
@@ -457,7 +459,7 @@ async fn write_signals(store: Store, mut stopped: watch::Receiver<bool>) {
 /// A setting that cannot be used.
 pub fn privacy_of(config: &Config, store: &Store, blobs: &Blobs) -> Result<Privacy> {
     let registry = Arc::new(plugins::registry(config)?);
-    let options = config.backups.options(&config.data, config.data.root_key()?)?;
+    let options = config.backups.options(&config.data, config.keys.provider(&config.data)?)?;
     let backups = Backups::new(store.clone(), blobs.clone(), options);
     let metrics = Arc::new(Metrics::new());
     Ok(services(config, store.clone(), blobs.clone(), backups, registry, metrics)?.privacy)

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod drill;
 pub mod evaluate;
 pub mod import;
+pub mod keys;
 pub mod reindex;
 pub mod restore;
 pub mod retention;

@@ -5,6 +5,7 @@ pub mod backups;
 pub mod channels;
 pub mod data;
 pub mod index;
+pub mod keys;
 pub mod logs;
 pub mod models;
 pub mod server;
@@ -14,7 +15,7 @@ use clap::Args;
 
 pub use self::{
     accounts::AccountConfig, backups::BackupConfig, channels::ChannelConfig, data::DataConfig, index::IndexConfig,
-    logs::LogConfig, models::ModelConfig, server::ServerConfig, sources::SourceConfig,
+    keys::KeyConfig, logs::LogConfig, models::ModelConfig, server::ServerConfig, sources::SourceConfig,
 };
 
 /// Everything that can be set.
@@ -26,6 +27,9 @@ pub struct Config {
     /// Where it keeps things.
     #[command(flatten)]
     pub data: DataConfig,
+    /// Who keeps the root key.
+    #[command(flatten)]
+    pub keys: KeyConfig,
     /// Backups.
     #[command(flatten)]
     pub backups: BackupConfig,

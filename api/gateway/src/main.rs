@@ -7,7 +7,7 @@ use consigne_assistant::{corrections::leave_no_core, knowledge::sandbox};
 use consigne_gateway::{
     app::Parts,
     commands::{
-        account, ask, backup, demo, doctor, drill, evaluate, import, reindex, restore, retention, schema, serve,
+        account, ask, backup, demo, doctor, drill, evaluate, import, keys, reindex, restore, retention, schema, serve,
         terminations, verify,
     },
     config::Config,
@@ -64,6 +64,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Makes, closes, opens and erases accounts, and prints links to choose a password with.
     Account(account::AccountArgs),
+    /// Puts another root key to use, lists them, and looks whether all keys are there.
+    Keys(keys::KeyArgs),
     /// Checks database, root key, model, plugins and clock: what is wrong and how to mend it.
     Doctor {
         #[command(flatten)]
@@ -126,6 +128,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ask(args) => ask::ask(args).await,
         Command::Verify(args) => verify::verify(args).await,
         Command::Account(args) => account::account(args).await,
+        Command::Keys(args) => keys::keys(args).await,
         Command::Doctor { config } => doctor::doctor(*config).await,
         Command::Reindex(args) => reindex::reindex(*args).await,
         Command::Evaluate(args) => evaluate::evaluate(*args).await,

@@ -6,7 +6,7 @@
 //! reaches the network only through the [`Egress`] it is given.
 //!
 //! Reading order: [`plugin`], [`manifest`], [`processing`], [`egress`], [`error`], then the capabilities
-//! [`embedder`], [`vector_index`], [`reranker`], [`chat_model`], [`page_fetcher`], [`channel`], [`corrector`], [`mailer`]; [`words`] and
+//! [`embedder`], [`vector_index`], [`reranker`], [`chat_model`], [`page_fetcher`], [`channel`], [`corrector`], [`mailer`], [`key_server`]; [`words`] and
 //! [`signed`] are what several of both sides need, [`server`] and [`model_server`] what plugins share that speak to one.
 //! Behind the feature `conformance`, for tests: what every index has to do.
 //!
@@ -25,6 +25,7 @@ pub mod corrector;
 pub mod egress;
 pub mod embedder;
 pub mod error;
+pub mod key_server;
 pub mod mailbox;
 pub mod mailer;
 pub mod manifest;
@@ -51,6 +52,7 @@ pub use corrector::{
 pub use egress::{Egress, EgressRequest, EgressResponse};
 pub use embedder::{EmbedKind, Embedder, EmbeddingModel, Fingerprint};
 pub use error::{PluginError, PluginErrorKind, Result};
+pub use key_server::KeyServer;
 pub use mailbox::{Fetch, Letter, Mailbox};
 pub use mailer::{Mail, Mailer};
 pub use manifest::{CapabilityKind, HostRule, Manifest};

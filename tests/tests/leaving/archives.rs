@@ -74,7 +74,8 @@ async fn everything_is_in_it_but_secrets_and_whoever_was_erased() -> Result<()> 
 
     // No table and no column is missing without a word, and nothing that opens something is there.
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let of_key_store = ["workspace_keys", "subject_keys", "key_store_migrations", "seaql_migrations"];
+    let of_key_store =
+        ["workspace_keys", "subject_keys", "look_up_keys", "root_versions", "key_store_migrations", "seaql_migrations"];
     let columns = app.database.columns().await?;
     for (table, column) in columns.iter().filter(|(table, _)| !of_key_store.contains(&table.as_str())) {
         let left_out = |place: &Value, name: &str| {

@@ -75,14 +75,14 @@ impl Backups {
 
     async fn rehearse(&self, identity: &Identity, migrate: &Migrate, folder: &Path) -> Result<Found> {
         let options = self.options();
-        let manifest = restore::choose(self.target(), &options.root, None).await?;
+        let manifest = restore::choose(self.target(), &self.store().vault().index(), None).await?;
         let settings = StoreSettings {
             url: format!("sqlite:{}", folder.join("data.db").display()),
             key_store: folder.join("keys.db"),
             max_connections: 2,
         };
         migrate(settings.clone(), step_of(&manifest)?).await?;
-        let store = Store::open(&settings, options.root.clone(), self.store().clock().clone()).await?;
+        let store = Store::open_to_fill(&settings, options.keys.clone(), self.store().clock().clone()).await?;
         let found = self.compare(&store, &settings, identity, migrate, manifest).await;
         store.close().await?;
         found

@@ -1,5 +1,6 @@
 //! A whole store as one stream of lines, and back.
 
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
 use sea_orm::ConnectionTrait;
@@ -66,6 +67,34 @@ pub(super) async fn write(
         writer = Some(TableWriter::new(db, &tables, &head, existing)?);
     }
     Err(cut())
+}
+
+/// The bytes in a column of the row with this id, out of what [`read`] made; none where there is no such row.
+pub(super) async fn find(
+    source: impl Stream<Item = Result<Bytes>> + Unpin,
+    table: &str,
+    by: &str,
+    id: &[u8],
+    column: &str,
+) -> Result<Option<Vec<u8>>> {
+    let mut lines = Lines { source, text: Vec::new(), at: 0 };
+    let mut columns: Option<(usize, usize)> = None;
+    let bytes = |value: &Value| BASE64_STANDARD_NO_PAD.decode(value.as_str()?).ok();
+    while let Some(line) = lines.next().await? {
+        let said: Value = serde_json::from_str(&line).map_err(|_| cut())?;
+        let Value::Array(values) = said else {
+            let of_table = said["table"] == *table;
+            let position = |name: &str| said["columns"].as_array()?.iter().position(|column| column[0] == *name);
+            columns = position(by).zip(position(column)).filter(|_| of_table);
+            continue;
+        };
+        if let Some((by, column)) = columns
+            && values.get(by).and_then(bytes).as_deref() == Some(id)
+        {
+            return values.get(column).and_then(bytes).map(Some).ok_or_else(cut);
+        }
+    }
+    Ok(None)
 }
 
 fn cut() -> Error {

@@ -16,7 +16,11 @@ use super::{
 use crate::{
     error::{Error, Result},
     store::Store,
+    vault::{InstanceIndex, Provider},
 };
+
+/// Where the installation's own look-up key stands: no workspace has this id.
+const NOBODY: [u8; 16] = [0; 16];
 
 /// How often the file is written again because somebody was erased while it was.
 const TRIES: usize = 20;
@@ -53,6 +57,13 @@ async fn shredded(db: &impl ConnectionTrait) -> Result<i64> {
     let sql = format!("SELECT COUNT(*) AS shredded FROM {place} WHERE shredded_at IS NOT NULL");
     let row = db.query_one_raw(Statement::from_string(backend, sql)).await?;
     Ok(row.ok_or_else(|| Error::internal("COUNT answers one row"))?.try_get("", "shredded")?)
+}
+
+/// Reads out of the file what vouches for the installation's backups.
+pub(super) async fn vouching(from: &Target, identity: &Identity, keys: &Provider) -> Result<InstanceIndex> {
+    let source = from.open_part(KEYS, identity).await?;
+    let wrapped = dump::find(source, "look_up_keys", "key_workspace_id", &NOBODY, "wrapped").await?;
+    InstanceIndex::unwrap(keys, wrapped.as_deref()).await
 }
 
 /// Fills the key store from the file. A key or a tombstone that is there already stays as it is.

@@ -58,7 +58,7 @@ impl Backups {
             }
         };
         // With its keys beside it, it is one.
-        manifest.write(target, &self.options().root).await?;
+        manifest.write(target, &store.vault().index()).await?;
         if is_own && let Err(error) = self.prune(target, Sweep::Files).await {
             tracing::warn!(%error, "old backups could not be removed; they will be by the next run");
         }

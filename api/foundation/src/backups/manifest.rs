@@ -1,5 +1,5 @@
 //! What a backup is: counts and hashes, no personal data. It lies there in the clear, so that backups can be listed and pruned by
-//! an installation that cannot open them, and it carries a mac by the root key, so that nobody slips another backup in.
+//! an installation that cannot open them, and it carries a mac by the installation's own key, so that nobody slips another backup in.
 
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -12,7 +12,7 @@ use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
     id::BackupId,
-    vault::RootKey,
+    vault::InstanceIndex,
 };
 
 /// The format that this program writes, and the only one that it reads.
@@ -112,8 +112,8 @@ impl Manifest {
     }
 
     /// Writes it: from now on there is a backup.
-    pub(super) async fn write(&self, target: &Target, root: &RootKey) -> Result<()> {
-        let signed = Signed { mac: hex::encode(mac(root, self)?), manifest: self.clone() };
+    pub(super) async fn write(&self, target: &Target, own: &InstanceIndex) -> Result<()> {
+        let signed = Signed { mac: hex::encode(mac(own, self)?), manifest: self.clone() };
         let bytes = serde_json::to_vec_pretty(&signed).map_err(|error| unwritable().because(error))?;
         target.put(&manifest_path(self.id), bytes).await
     }
@@ -126,16 +126,16 @@ impl Manifest {
     /// Reads it.
     ///
     /// # Errors
-    /// `NotFound`; `Corrupt` where it is not what was written by an installation with this root key; `Unavailable`.
-    pub async fn read(target: &Target, id: BackupId, root: &RootKey) -> Result<Self> {
+    /// `NotFound`; `Corrupt` where it is not what was written by the installation with these keys; `Unavailable`.
+    pub async fn read(target: &Target, id: BackupId, own: &InstanceIndex) -> Result<Self> {
         let signed = signed(target, id).await?.ok_or_else(|| Error::not_found("backup"))?;
         let told = hex::decode(&signed.mac).unwrap_or_default();
-        if !bool::from(mac(root, &signed.manifest)?.ct_eq(&told)) || signed.manifest.id != id {
+        if !bool::from(mac(own, &signed.manifest)?.ct_eq(&told)) || signed.manifest.id != id {
             return Err(Error::new(
                 ErrorKind::Corrupt,
                 format!(
-                    "The manifest of {id} was not written by an installation with this root key. Give the root key that \
-                     the backup was made with."
+                    "The manifest of {id} was not written by the installation of this key store. Give the place of the key \
+                     store's copy that belongs to it."
                 ),
             ));
         }
@@ -154,9 +154,9 @@ async fn signed(target: &Target, id: BackupId) -> Result<Option<Signed>> {
     Ok(Some(signed))
 }
 
-fn mac(root: &RootKey, manifest: &Manifest) -> Result<Vec<u8>> {
+fn mac(own: &InstanceIndex, manifest: &Manifest) -> Result<Vec<u8>> {
     let text = serde_json::to_string(manifest).map_err(|error| unwritable().because(error))?;
-    Ok(root.instance_index(PURPOSE, &text))
+    Ok(own.of(PURPOSE, &text))
 }
 
 fn unwritable() -> Error {

@@ -281,7 +281,7 @@ pub(super) async fn add_drill(store: &Store, began_at: Timestamp, drill: Drill) 
 }
 
 /// Writes the same entry into the audit log of every workspace: what happens to the installation happens to each.
-pub(super) async fn tell_all(store: &Store, event: impl Fn() -> Event) -> Result<()> {
+pub(crate) async fn tell_all(store: &Store, event: impl Fn() -> Event) -> Result<()> {
     for workspace in workspaces::all_ids(store).await? {
         let scope = Scope::duty(workspace, "backup");
         let tx = store.write(&scope).await?;

@@ -24,7 +24,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{BackupId, SubjectId, WorkspaceId},
     store::{Store, entity::sessions, entity::subjects},
-    vault::RootKey,
+    vault::{InstanceIndex, Provider},
 };
 
 /// Why a session of before the restore is over.
@@ -57,16 +57,24 @@ pub struct Restored {
     pub keys_dropped: u64,
 }
 
+/// What vouches for the backups of an installation, out of the copy of its key store.
+///
+/// # Errors
+/// `Misconfigured` for another root key or identity; `Corrupt`; `Unavailable`.
+pub async fn vouching(from: &Target, identity: &Identity, keys: &Provider) -> Result<InstanceIndex> {
+    keys::vouching(from, identity, keys).await
+}
+
 /// The newest backup of a place, or the one that is named.
 ///
 /// # Errors
-/// `NotFound`; `Corrupt` where it was not made with this root key; `Unavailable`.
-pub async fn choose(target: &Target, root: &RootKey, id: Option<BackupId>) -> Result<Manifest> {
+/// `NotFound`; `Corrupt` where it was not made by the installation with these keys; `Unavailable`.
+pub async fn choose(target: &Target, own: &InstanceIndex, id: Option<BackupId>) -> Result<Manifest> {
     if let Some(id) = id {
-        return Manifest::read(target, id, root).await;
+        return Manifest::read(target, id, own).await;
     }
     for id in target.backups().await?.into_iter().rev() {
-        match Manifest::read(target, id, root).await {
+        match Manifest::read(target, id, own).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             read => return read,
         }

@@ -212,7 +212,8 @@ impl<'a, C: ConnectionTrait> TableWriter<'a, C> {
                 Error::new(ErrorKind::Conflict, message)
             })?);
         }
-        if columns.len() != table.columns.len() {
+        // The copy of a key store that an older program wrote lacks what came later, which may be empty.
+        if columns.len() != table.columns.len() && existing == Existing::Refuse {
             let message = format!("The backup lacks columns of {} that this database has.", table.name);
             return Err(Error::new(ErrorKind::Conflict, message));
         }

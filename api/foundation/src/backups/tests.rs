@@ -17,7 +17,7 @@ use crate::{
     scope::Scope,
     store::connect::connect_as_owner,
     vault::{
-        Place,
+        InstanceIndex, Place, RootKey,
         support::{self, ROOT, TestStore},
     },
 };
@@ -45,7 +45,7 @@ impl World {
             target: target(&folder.path().join("backups")),
             recipients: Recipients::parse([identity.recipient().as_str()]).unwrap(),
             keep: 30 * DAY,
-            root: RootKey::from_bytes(ROOT),
+            keys: RootKey::from_bytes(ROOT).into(),
             identity_file: folder.path().join("identity.txt"),
         };
         let backups = Backups::new(test.store.clone(), blobs.clone(), options);
@@ -71,6 +71,11 @@ impl World {
         let body = futures::stream::iter([Ok(bytes::Bytes::from_static(text))]);
         let stored = self.blobs.put(&key, self.workspace, Uuid::from_u128(name), body, 1 << 20).await.unwrap();
         stored.path
+    }
+
+    /// What vouches for its backups, as a restore reads it.
+    async fn own(&self) -> InstanceIndex {
+        restore::vouching(self.backups.target(), &self.identity, &RootKey::from_bytes(ROOT).into()).await.unwrap()
     }
 
     fn place(&self) -> PathBuf {
@@ -114,7 +119,7 @@ impl Elsewhere {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(&BlobSettings::Folder(folder.path().join("blobs"))).unwrap();
-        Self { test: support::open().await, blobs, _folder: folder }
+        Self { test: support::open_to_fill().await, blobs, _folder: folder }
     }
 }
 
@@ -189,7 +194,7 @@ async fn nobody_can_read_a_backup_without_its_identity() {
     assert_eq!(looked_at, 3, "keys, data and a file");
     let (stranger, _) = Identity::load_or_create(&w.folder.path().join("stranger.txt")).unwrap();
     let place = Elsewhere::new().await;
-    let manifest = restore::choose(w.backups.target(), &RootKey::from_bytes(ROOT), None).await.unwrap();
+    let manifest = restore::choose(w.backups.target(), &w.own().await, None).await.unwrap();
     let source =
         Source { backup: w.backups.target(), keys: w.backups.target(), identity: &stranger, manifest: &manifest };
     let refused = restore::load(&place.test.store, &place.blobs, &source).await.unwrap_err();
@@ -251,7 +256,7 @@ async fn a_restore_writes_over_nothing() {
 async fn a_changed_cut_or_foreign_backup_is_refused_whole() {
     let w = World::new().await;
     let backup = w.backups.make().await.unwrap();
-    let root = RootKey::from_bytes(ROOT);
+    let own = w.own().await;
     let folder = w.place().join("backups").join(backup.id.to_string());
     for part in ["data.age", "files.ndjson", "manifest.json"] {
         let path = folder.join(part);
@@ -260,29 +265,29 @@ async fn a_changed_cut_or_foreign_backup_is_refused_whole() {
             let mut bad = good.clone();
             bad[at] ^= 1;
             std::fs::write(&path, &bad).unwrap();
-            let outcome = match restore::choose(w.backups.target(), &root, Some(backup.id)).await {
+            let outcome = match restore::choose(w.backups.target(), &own, Some(backup.id)).await {
                 Ok(manifest) => w.restore(&manifest).await.map(drop),
                 Err(error) => Err(error),
             };
             assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Corrupt, "byte {at} of {part}");
         }
         std::fs::write(&path, &good[..good.len() / 2]).unwrap();
-        let outcome = match restore::choose(w.backups.target(), &root, Some(backup.id)).await {
+        let outcome = match restore::choose(w.backups.target(), &own, Some(backup.id)).await {
             Ok(manifest) => w.restore(&manifest).await.map(drop),
             Err(error) => Err(error),
         };
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Corrupt, "{part}, cut");
         std::fs::write(&path, &good).unwrap();
     }
-    let other_root = RootKey::from_bytes(*b"another root key of 32 bytes ...");
-    let refused = restore::choose(w.backups.target(), &other_root, None).await.unwrap_err();
+    let other_root = RootKey::from_bytes(*b"another root key of 32 bytes ...").into();
+    let refused = restore::vouching(w.backups.target(), &w.identity, &other_root).await.map(drop).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misconfigured);
+    let foreign = InstanceIndex::random();
+    let refused = restore::choose(w.backups.target(), &foreign, None).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Corrupt);
     assert!(w.restore(&backup).await.is_ok(), "nothing is wrong with it now");
     let unknown = BackupId::new(&w.test.clock);
-    assert_eq!(
-        restore::choose(w.backups.target(), &root, Some(unknown)).await.unwrap_err().kind(),
-        ErrorKind::NotFound
-    );
+    assert_eq!(restore::choose(w.backups.target(), &own, Some(unknown)).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 /// Rows that do not fail any check but the comparison: the part is genuine, and is not what the manifest says.

@@ -18,7 +18,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::WorkspaceId,
     vault::{
-        Key, Place,
+        Key, Kind, Place,
         aead::{self, NONCE, Secret, TAG},
     },
 };
@@ -30,6 +30,16 @@ pub(super) const SEALED_CHUNK: usize = NONCE + CHUNK + TAG;
 
 const MAGIC: [u8; 5] = *b"CNSG\x01";
 const HEAD: usize = MAGIC.len() + 2;
+
+/// Bytes at the beginning of an object that say by which version of a key its data key is sealed.
+pub(super) const SAYS_VERSION: u64 = (HEAD + 6) as u64;
+
+/// By which version of a workspace's key an object's data key is sealed; none where another kind of key did it.
+pub(super) fn version_of(head: &[u8]) -> Option<u32> {
+    let sealed = head.strip_prefix(&MAGIC)?.get(2..8)?;
+    let number = sealed.strip_prefix(&Key::header_of(Kind::Workspace, 0)[..2])?;
+    Some(u32::from_be_bytes(number.try_into().ok()?))
+}
 
 /// Seals an object piece by piece.
 pub(super) struct Sealer {

@@ -151,7 +151,7 @@ pub(crate) fn place(workspace: WorkspaceId, plugin: &str, version: i64) -> Place
 }
 
 /// A plugin's row as a UUID, for the places and the audit log that name rows so.
-pub(super) fn row_of(plugin: &str) -> Uuid {
+pub(crate) fn row_of(plugin: &str) -> Uuid {
     let digest = Sha256::digest(plugin.as_bytes());
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);

@@ -65,9 +65,8 @@ impl RootKey {
         if let Some(key) = load(path)? {
             return Ok((key, Created::Before));
         }
-        let key = Self(aead::random_secret());
-        let text = Zeroizing::new(format!("{}\n", *Zeroizing::new(hex::encode(*key.0))));
-        match create_secret_file(path, &text) {
+        let key = Self::random();
+        match create_secret_file(path, &key.text()) {
             Ok(()) => Ok((key, Created::Now)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let key = load(path)?.ok_or_else(|| at(path, "disappeared while it was read"))?;
@@ -77,9 +76,19 @@ impl RootKey {
         }
     }
 
-    /// As [`Vault::instance_index`](super::Vault::instance_index), before there is a vault.
-    pub(crate) fn instance_index(&self, purpose: &'static str, text: &str) -> Vec<u8> {
-        aead::keyed_hash(self.derive(super::INSTANCE_INDEX).as_ref(), &[purpose.as_bytes(), text.as_bytes()]).to_vec()
+    /// A new key.
+    pub(super) fn random() -> Self {
+        Self(aead::random_secret())
+    }
+
+    /// As [`RootKey::parse`] reads it.
+    pub(super) fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("{}\n", *Zeroizing::new(hex::encode(*self.0))))
+    }
+
+    /// Tells this key from another, and says nothing about it.
+    pub(super) fn mark(&self) -> String {
+        hex::encode(&aead::keyed_hash(self.derive("consigne/root-mark/1").as_ref(), &[])[..16])
     }
 
     /// A key for one use.
@@ -103,7 +112,7 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
         .find_map(|alphabet| general_purpose::GeneralPurpose::new(alphabet, any_padding).decode(text).ok())
 }
 
-fn load(path: &Path) -> Result<Option<RootKey>> {
+pub(super) fn load(path: &Path) -> Result<Option<RootKey>> {
     let Some(text) = read_secret_file(path)? else { return Ok(None) };
     RootKey::parse(&text).map(Some).map_err(|_| at(path, "holds no key: 64 hexadecimal digits or base64 of 32 bytes"))
 }
@@ -147,7 +156,7 @@ fn refuse_open_to_others(_: &Path, _: &File) -> Result<()> {
 
 /// Writes a file that its owner alone may read, whole or not at all, and never over another.
 pub(crate) fn create_secret_file(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let draft = folder.join(format!(".key-{}", crate::id::random_uuid().as_simple()));
     let made = write_draft(&draft, text).and_then(|()| std::fs::hard_link(&draft, path));
     let removed = std::fs::remove_file(&draft);
@@ -166,6 +175,24 @@ fn write_draft(draft: &PathBuf, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Overwrites a key's file and takes it away. One that is not there is gone already.
+pub(super) fn destroy_secret_file(path: &Path) -> io::Result<()> {
+    let mut file = match OpenOptions::new().write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(0).min(1024);
+    file.write_all(&vec![0; length])?;
+    file.sync_all()?;
+    std::fs::remove_file(path)?;
+    sync_folder(folder_of(path))
+}
+
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
@@ -176,7 +203,7 @@ fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn misconfigured(message: impl Into<String>) -> Error {
+pub(super) fn misconfigured(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Misconfigured, message)
 }
 
@@ -184,6 +211,6 @@ fn unreadable() -> Error {
     misconfigured("The root key cannot be read: write 64 hexadecimal digits or base64 of 32 bytes.")
 }
 
-fn at(path: &Path, what: &str) -> Error {
+pub(super) fn at(path: &Path, what: &str) -> Error {
     misconfigured(format!("The key file {} {what}.", path.display()))
 }

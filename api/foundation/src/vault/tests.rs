@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use uuid::Uuid;
 
 use super::{
+    key::LookUp,
     support::{self, ROOT},
     *,
 };
@@ -86,6 +87,28 @@ fn a_rotated_key_opens_what_its_predecessor_sealed() {
     assert_eq!(sealed[2..6], 2u32.to_be_bytes());
     assert!(before.open(&place, &sealed).is_err());
     assert_eq!(before.derive("index"), after.derive("index"), "look-up values outlive a rotation");
+}
+
+#[test]
+fn look_up_values_are_what_they_were_before_they_were_kept_apart() {
+    let (first, next) = (aead::random_secret(), aead::random_secret());
+    let before = Key::single(Kind::Workspace, first.clone());
+    let kept = LookUp::from_bytes(LookUp::from_first(&first).as_bytes().to_vec().into()).unwrap();
+    let after = Key::of(Kind::Workspace, vec![(2, next)], 2, Some(kept.clone())).unwrap();
+    for info in [
+        "consigne/blind-index/1",
+        "consigne/content-hash/1",
+        "consigne/terms/1",
+        "consigne/audit-subject/1",
+        "consigne/audit-anchor/1",
+        "consigne/audit-checkpoint/1",
+    ] {
+        assert_eq!(after.derive(info), before.derive(info), "{info}");
+    }
+    assert_ne!(after.derive("consigne/something-new/1"), before.derive("consigne/something-new/1"));
+    let sealing = before.derive("consigne/seal/1");
+    assert!(!kept.as_bytes().windows(32).any(|window| *window == sealing[..] || *window == first[..]));
+    assert!(LookUp::from_bytes(kept.as_bytes()[1..].to_vec().into()).is_none());
 }
 
 #[test]

@@ -51,8 +51,15 @@ impl TestStore {
 }
 
 /// A migrated, empty store.
-#[expect(clippy::disallowed_methods, reason = "tests have no configuration but this variable")]
 pub async fn open() -> TestStore {
+    let test = open_to_fill().await;
+    test.store.vault().doctor().await.expect("the key store opens");
+    test
+}
+
+/// The same, with a key store that nothing was written into: for a restore.
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration but this variable")]
+pub async fn open_to_fill() -> TestStore {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     match std::env::var("CONSIGNE_TEST_POSTGRES") {
         Ok(url) => open_postgres(&url, folder).await,
@@ -105,7 +112,8 @@ async fn pool(options: PgConnectOptions) -> DatabaseConnection {
 
 async fn finish(settings: StoreSettings, owner: DatabaseConnection, folder: TempDir) -> TestStore {
     let clock = Clock::fixed(Timestamp(1_790_000_000_000));
-    let store = Store::open(&settings, RootKey::from_bytes(ROOT), clock.clone()).await.expect("the store opens");
+    let store = Store::open_to_fill(&settings, RootKey::from_bytes(ROOT), clock.clone()).await;
+    let store = store.expect("the store opens");
     TestStore { store, clock, settings, owner, folder }
 }
 

@@ -52,8 +52,8 @@ struct Who {
 
 impl Who {
     async fn store(&self) -> Result<Store> {
-        let root = self.config.data.root_key()?;
-        Ok(Store::open(&self.config.data.store(), root, Clock::system()).await?)
+        let keys = self.config.keys.provider(&self.config.data)?;
+        Ok(Store::open(&self.config.data.store(), keys, Clock::system()).await?)
     }
 }
 

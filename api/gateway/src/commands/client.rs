@@ -79,7 +79,7 @@ pub async fn connect(args: ClientArgs) -> Result<Connected> {
 }
 
 async fn key_from_here(config: &Config) -> Result<String> {
-    let store = Store::open(&config.data.store(), config.data.root_key()?, Clock::system()).await?;
+    let store = Store::open(&config.data.store(), config.keys.provider(&config.data)?, Clock::system()).await?;
     let key =
         operator::create_key(&store, operator::first_workspace(&store).await?, "Command", Some(KEY_LIVES)).await?;
     store.close().await?;

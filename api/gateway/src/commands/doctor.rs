@@ -25,12 +25,12 @@ pub async fn doctor(config: Config) -> Result<ExitCode> {
     );
     let root = report.check(
         "root key",
-        config.data.root_key(),
+        config.keys.provider(&config.data),
         "give the key this data was made with, in CONSIGNE_ROOT_KEY_FILE, mode 0600",
     );
     let store = match root {
         Some(root) => {
-            let store = Store::open(&config.data.store(), root, Clock::system()).await;
+            let store = Store::open_to_fill(&config.data.store(), root, Clock::system()).await;
             report.check(
                 "database",
                 store,
@@ -139,8 +139,8 @@ impl Described for Store {
     }
 }
 
-impl Described for consigne_foundation::vault::RootKey {
+impl Described for consigne_foundation::vault::Provider {
     fn describe(&self) -> String {
-        "read".to_owned()
+        format!("kept by the {}", self.name())
     }
 }

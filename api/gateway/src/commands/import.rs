@@ -49,7 +49,7 @@ pub async fn import(args: ImportArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     prepare(&config, &manifest.schema, "archive").await?;
-    let store = Store::open(&config.data.store(), config.data.root_key()?, Clock::system()).await?;
+    let store = Store::open(&config.data.store(), config.keys.provider(&config.data)?, Clock::system()).await?;
     let blobs = Blobs::open(&config.data.blobs()?)?;
     let privacy = app::privacy_of(&config, &store, &blobs)?;
     let imported = import::load(&privacy, &mut archive, &mut ArrivedWords::default()).await?;

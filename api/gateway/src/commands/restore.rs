@@ -55,20 +55,21 @@ pub async fn restore(args: RestoreArgs) -> Result<ExitCode> {
         |address: &str| -> Result<Target> { Ok(Target::open(&config.backups.target(&config.data, Some(address))?)?) };
     let (from, keys) = (target(&args.from)?, target(args.keys.as_deref().unwrap_or(&args.from))?);
     let identity = Identity::load(&args.identity)?;
-    if config.data.root_key.is_none() && !config.data.root_key_path().exists() {
+    if !config.keys.is_there(&config.data) {
         bail!(
             "{} is not there. Put the root key of the installation that made the backup back first: without it nothing \
              can be read.",
-            config.data.root_key_path().display()
+            config.keys.root_key_path(&config.data).display()
         );
     }
-    let root = config.data.root_key()?;
+    let provider = config.keys.provider(&config.data)?;
+    let own = restore::vouching(&keys, &identity, &provider).await?;
     let wanted = args.backup.as_deref().map(BackupId::parse_or_unknown);
-    let manifest = restore::choose(&from, &root, wanted).await?;
+    let manifest = restore::choose(&from, &own, wanted).await?;
     println!("{}, as of {}", manifest.id, manifest.began_at.rfc3339());
 
     prepare(&config, &manifest.schema, "backup").await?;
-    let store = Store::open(&config.data.store(), root, Clock::system()).await?;
+    let store = Store::open_to_fill(&config.data.store(), provider, Clock::system()).await?;
     let blobs = Blobs::open(&config.data.blobs()?)?;
     let source = Source { backup: &from, keys: &keys, identity: &identity, manifest: &manifest };
     let restored = restore::load(&store, &blobs, &source).await?;

@@ -68,10 +68,11 @@ fn read_certificate(path: &Path) -> Result<(String, Option<Value>)> {
 /// The keys of the installation in this machine's data folder, if there is one.
 async fn own_keys(config: &Config) -> Option<Value> {
     let is_here = config.data.database_url.is_some() || config.data.data_dir.join("consigne.db").exists();
-    if !is_here || !config.data.root_key_path().exists() {
+    if !is_here || !config.keys.is_there(&config.data) {
         return None;
     }
-    let store = Store::open(&config.data.store(), config.data.root_key().ok()?, Clock::system()).await.ok()?;
+    let store =
+        Store::open(&config.data.store(), config.keys.provider(&config.data).ok()?, Clock::system()).await.ok()?;
     signing::jwks(&store).await.ok()
 }
 
@@ -95,7 +96,7 @@ fn judge(jws: &str, keys: &Value, genuine: ExitCode, says: &str) -> Result<ExitC
 }
 
 async fn verify_chains(config: &Config) -> Result<ExitCode> {
-    let store = Store::open(&config.data.store(), config.data.root_key()?, Clock::system()).await?;
+    let store = Store::open(&config.data.store(), config.keys.provider(&config.data)?, Clock::system()).await?;
     let mut is_intact = true;
     for workspace in audit::audited_workspaces(&store).await? {
         match audit::verify(&store, workspace).await? {

@@ -8,7 +8,7 @@ use consigne_foundation::{
     backups::{BackupOptions, Identity, Recipients, Target, TargetSettings},
     blobs::BlobSettings,
     error::ErrorKind,
-    vault::{Created, RootKey},
+    vault::{Created, Provider},
 };
 
 use super::DataConfig;
@@ -51,7 +51,7 @@ impl BackupConfig {
     ///
     /// # Errors
     /// `Misconfigured`, with what to change.
-    pub fn options(&self, data: &DataConfig, root: RootKey) -> Result<BackupOptions> {
+    pub fn options(&self, data: &DataConfig, keys: Provider) -> Result<BackupOptions> {
         if !(1..=MOST_DAYS).contains(&self.backup_keep_days) {
             let message = format!("CONSIGNE_BACKUP_KEEP_DAYS has to be from 1 to {MOST_DAYS}.");
             return Err(Error::new(ErrorKind::Misconfigured, message));
@@ -76,7 +76,7 @@ impl BackupConfig {
             target: Target::open(&self.target(data, self.backup_to.as_deref())?)?,
             recipients,
             keep: Duration::from_secs(self.backup_keep_days * 24 * 3_600),
-            root,
+            keys,
             identity_file,
         })
     }

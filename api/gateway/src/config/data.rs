@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use consigne_foundation::{Error, Result, blobs::BlobSettings, error::ErrorKind, store::StoreSettings, vault::RootKey};
+use consigne_foundation::{Error, Result, blobs::BlobSettings, error::ErrorKind, store::StoreSettings};
 
 /// Where data, keys and files are kept.
 #[derive(Args, Debug, Clone)]
@@ -25,12 +25,6 @@ pub struct DataConfig {
     /// Connections to the database.
     #[arg(long, env = "CONSIGNE_DATABASE_CONNECTIONS", default_value_t = 10)]
     pub database_connections: u32,
-    /// File of the root key, made with mode 0600 where it is missing; `root.key` in the data folder where left out.
-    #[arg(long, env = "CONSIGNE_ROOT_KEY_FILE")]
-    pub root_key_file: Option<PathBuf>,
-    /// The root key itself, 64 hexadecimal digits, instead of a file.
-    #[arg(long, env = "CONSIGNE_ROOT_KEY", hide_env_values = true)]
-    pub root_key: Option<String>,
     /// Bucket for files instead of the data folder (S3 or compatible).
     #[arg(long, env = "CONSIGNE_S3_BUCKET")]
     pub s3_bucket: Option<String>,
@@ -103,22 +97,6 @@ impl DataConfig {
             secret_key: self.s3_secret_key.clone().ok_or_else(|| missing("CONSIGNE_S3_SECRET_KEY"))?,
             allow_http: self.s3_endpoint.as_deref().is_some_and(|url| url.starts_with("http:")),
         })
-    }
-
-    /// Where the root key's file is.
-    pub fn root_key_path(&self) -> PathBuf {
-        self.root_key_file.clone().unwrap_or_else(|| self.data_dir.join("root.key"))
-    }
-
-    /// The root key, from the setting or its file, which is made where it is missing.
-    ///
-    /// # Errors
-    /// `Misconfigured` where it cannot be read, or others can read its file.
-    pub fn root_key(&self) -> Result<RootKey> {
-        match &self.root_key {
-            Some(text) => RootKey::parse(text),
-            None => RootKey::load_or_create(&self.root_key_path()).map(|(key, _)| key),
-        }
     }
 }
 

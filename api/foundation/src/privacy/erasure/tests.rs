@@ -49,7 +49,7 @@ impl World {
             target: Target::open(&TargetSettings { store, prefix: String::new(), name: "backups".into() }).unwrap(),
             recipients: Recipients::parse([identity.recipient().as_str()]).unwrap(),
             keep: 30 * DAY,
-            root: RootKey::from_bytes(ROOT),
+            keys: RootKey::from_bytes(ROOT).into(),
             identity_file: place("identity.txt"),
         };
         let backups = Backups::new(test.store.clone(), blobs.clone(), options);
