@@ -35,6 +35,7 @@ mod s3;
 mod search;
 mod sensitive;
 mod sources;
+mod sso;
 mod tls;
 mod transport;
 

@@ -52,17 +52,20 @@ pub enum Rule {
     BrokenChain,
     /// A plugin tried to reach a host that it did not declare.
     ForbiddenHost,
+    /// Somebody came in by the password that a workspace keeps for when its identity provider is down.
+    BreakGlass,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::FailedSignIns,
         Self::TokenReuse,
         Self::UnknownIds,
         Self::Exports,
         Self::BrokenChain,
         Self::ForbiddenHost,
+        Self::BreakGlass,
     ];
 
     /// Its name in logs, numbers and the audit log.
@@ -74,6 +77,7 @@ impl Rule {
             Self::Exports => "EXPORTS",
             Self::BrokenChain => "BROKEN_CHAIN",
             Self::ForbiddenHost => "FORBIDDEN_HOST",
+            Self::BreakGlass => "BREAK_GLASS",
         }
     }
 
@@ -81,7 +85,7 @@ impl Rule {
     pub fn limit(self) -> (i64, i64) {
         match self {
             Self::FailedSignIns => (30, 10),
-            Self::TokenReuse => (1, 10),
+            Self::TokenReuse | Self::BreakGlass => (1, 10),
             Self::UnknownIds => (60, 10),
             Self::Exports => (20, 60),
             Self::BrokenChain => (1, KEPT_MINUTES),

@@ -302,6 +302,7 @@ pub(crate) async fn insert_membership(tx: &WorkspaceTx, account: AccountId, role
         must_enrol_from: Set(second_factor::must_enrol_from(tx, account).await?),
         reviewed_at: Set(None),
         review_asked_at: Set(None),
+        provider_subject_index: Set(None),
     };
     memberships::Entity::insert(row).exec_without_returning(tx.db()).await?;
     Ok(())

@@ -22,6 +22,7 @@ pub struct Model {
     pub must_enrol_from: Option<Timestamp>,
     pub reviewed_at: Option<Timestamp>,
     pub review_asked_at: Option<Timestamp>,
+    pub provider_subject_index: Option<Vec<u8>>,
 }
 
 /// Joined by hand.
