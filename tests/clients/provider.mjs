@@ -66,6 +66,7 @@ const server = http.createServer(async (request, response) => {
   }
   const grant = new provider.Grant({accountId: session.accountId, clientId: params.client_id});
   grant.addOIDCScope('openid email');
+  grant.addOIDCClaims(prompt.details.missingOIDCClaims ?? []);
   const consent = {grantId: await grant.save()};
   return provider.interactionFinished(request, response, {consent}, {mergeWithLastSubmission: true});
 });

@@ -165,7 +165,7 @@ impl SessionMutation {
         #[graphql(desc = "What to do, and with what.")] input: SwitchWorkspaceInput,
     ) -> Result<SessionPayload> {
         let scope = ctx.somebody()?;
-        scope.member().map_err(refuse)?;
+        scope.account_holder().map_err(refuse)?;
         let workspace = WorkspaceId::parse_or_unknown(&input.workspace_id);
         let switched = sign_in::switch_workspace(&scope, ctx.store(), workspace, ctx.whence()).await;
         SessionPayload::of(switched)
