@@ -23,6 +23,7 @@ const LEAVING: &str = include_str!("m0013_leaving.sql");
 const RIGHTS: &str = include_str!("m0014_rights.sql");
 const ALERTS: &str = include_str!("m0015_alerts.sql");
 const ACCESS_REVIEW: &str = include_str!("m0016_access_review.sql");
+const SINGLE_SIGN_ON: &str = include_str!("m0017_single_sign_on.sql");
 const CUSTOM_ROLES: &str = include_str!("m0020_custom_roles.sql");
 const AUDIT_FORWARDS: &str = include_str!("m0021_audit_forwards.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
@@ -46,6 +47,7 @@ const DATA: &[(&str, &str)] = &[
     ("m0014_rights", RIGHTS),
     ("m0015_alerts", ALERTS),
     ("m0016_access_review", ACCESS_REVIEW),
+    ("m0017_single_sign_on", SINGLE_SIGN_ON),
     ("m0020_custom_roles", CUSTOM_ROLES),
     ("m0021_audit_forwards", AUDIT_FORWARDS),
 ];

@@ -2,7 +2,9 @@
 //! would refuse, so that a test against it says something about the original.
 
 mod http;
+pub mod issuer;
 pub mod mail;
+pub mod names;
 pub mod openai;
 pub mod qdrant;
 pub mod site;

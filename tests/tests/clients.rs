@@ -2,7 +2,7 @@
 //! `graphql-ws` and `graphql-sse` hearing an answer while it is written. The scripts and the pinned versions are in
 //! `tests/clients`. Needs Node 20 with npm; where they are missing, the tests say so and pass.
 
-mod node;
+pub mod node;
 
 use anyhow::{Context, Result, ensure};
 use consigne_tests::{

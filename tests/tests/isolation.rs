@@ -124,7 +124,7 @@ fn kinds(place: &IdPlace) -> Vec<&'static str> {
         ("source", "id") | (_, "sourceId" | "sourceIds") => vec!["source"],
         ("escalation", "id") | (_, "escalationId") => vec!["escalation"],
         ("delivery", "id") | (_, "deliveryId") => vec!["delivery"],
-        (_, "accountId" | "accountIds") => vec!["account"],
+        (_, "accountId" | "accountIds" | "breakGlassAccountId") => vec!["account"],
         (_, "sessionId") => vec!["session"],
         (_, "invitationId") => vec!["invitation"],
         (_, "visitorSigningKeyId") => vec!["visitorSigningKey"],

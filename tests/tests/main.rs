@@ -36,6 +36,7 @@ mod s3;
 mod search;
 mod sensitive;
 mod sources;
+mod sso;
 mod tls;
 mod transport;
 

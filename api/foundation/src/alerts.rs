@@ -56,11 +56,13 @@ pub enum Rule {
     RootKeyDue,
     /// There is a new root key, which a person has to copy to where the old one's copy is.
     RootKeyMade,
+    /// Somebody came in by the password that a workspace keeps for when its identity provider is down.
+    BreakGlass,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::FailedSignIns,
         Self::TokenReuse,
         Self::UnknownIds,
@@ -69,6 +71,7 @@ impl Rule {
         Self::ForbiddenHost,
         Self::RootKeyDue,
         Self::RootKeyMade,
+        Self::BreakGlass,
     ];
 
     /// Its name in logs, numbers and the audit log.
@@ -82,6 +85,7 @@ impl Rule {
             Self::ForbiddenHost => "FORBIDDEN_HOST",
             Self::RootKeyDue => "ROOT_KEY_DUE",
             Self::RootKeyMade => "ROOT_KEY_MADE",
+            Self::BreakGlass => "BREAK_GLASS",
         }
     }
 
@@ -89,7 +93,7 @@ impl Rule {
     pub fn limit(self) -> (i64, i64) {
         match self {
             Self::FailedSignIns => (30, 10),
-            Self::TokenReuse => (1, 10),
+            Self::TokenReuse | Self::BreakGlass => (1, 10),
             Self::UnknownIds => (60, 10),
             Self::Exports => (20, 60),
             Self::BrokenChain | Self::RootKeyDue | Self::RootKeyMade => (1, KEPT_MINUTES),

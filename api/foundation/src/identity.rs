@@ -3,7 +3,8 @@
 //! Reading order: [`roles`] (the one table of what each role may do), [`secret`], [`password`], [`accounts`],
 //! [`whence`], `throttle` (how often may be tried), `tickets` (tokens that work once), [`sign_in`](mod@sign_in),
 //! [`second_factor`], [`sessions`]; [`rules`], [`sign_up`](mod@sign_up), [`passwords`], [`address_change`], [`invitations`], [`members`],
-//! [`custom_roles`], [`closing`] and [`mails`]; [`api_keys`], [`visitors`]; [`visitor_keys`], `visitor_jwt` and
+//! [`custom_roles`], [`closing`] and [`mails`]; [`single_sign_on`] (at a workspace's own identity provider); [`api_keys`],
+//! [`visitors`]; [`visitor_keys`], `visitor_jwt` and
 //! [`known_visitors`] (whom a customer's server vouches for); then [`signing`] and [`tokens`]; last
 //! [`authenticate`](mod@authenticate), which turns a request's header into a [`Scope`](crate::scope::Scope), and
 //! [`recognized`], which remembers it for a second.
@@ -41,6 +42,7 @@ pub mod sessions;
 pub mod sign_in;
 pub mod sign_up;
 pub mod signing;
+pub mod single_sign_on;
 pub mod sweep;
 mod throttle;
 mod tickets;

@@ -205,6 +205,8 @@ pub struct Scope {
     confirmed_at: Option<Timestamp>,
     /// Whether the workspace is at its end.
     is_closing: bool,
+    /// Whether the workspace's own identity provider says who the member is.
+    is_signed_on: bool,
 }
 
 /// What is still allowed while a workspace is at its end: reading, and people's rights.
@@ -226,12 +228,17 @@ pub const CONFIRMED_FOR: Duration = Duration::from_secs(5 * 60);
 
 impl Scope {
     pub(crate) fn new(workspace: WorkspaceId, actor: Actor, permissions: Permissions) -> Self {
-        Self { workspace, actor, permissions, confirmed_at: None, is_closing: false }
+        Self { workspace, actor, permissions, confirmed_at: None, is_closing: false, is_signed_on: false }
     }
 
     /// The same member, who proved at this moment who they are.
     pub(crate) fn confirmed(self, at: Option<Timestamp>) -> Self {
         Self { confirmed_at: at, ..self }
+    }
+
+    /// The same member, of whom the workspace's own identity provider says who they are, or does not.
+    pub(crate) fn signed_on(self, is_signed_on: bool) -> Self {
+        Self { is_signed_on, ..self }
     }
 
     /// The same actor, in a workspace that is at its end or is not.
@@ -282,6 +289,26 @@ impl Scope {
             Actor::Member { account, session } => Ok((account, session)),
             _ => Err(Error::new(ErrorKind::Forbidden, "Only a member who signed in can do this.")),
         }
+    }
+
+    /// Whether the member came by the workspace's own identity provider.
+    pub fn is_signed_on(&self) -> bool {
+        self.is_signed_on
+    }
+
+    /// The signed-in member, where this installation itself knows that it is them: for what reaches beyond the workspace,
+    /// such as whatever opens the account elsewhere. Whoever runs a workspace's identity provider can come in as any of its
+    /// members, and must not be able to go further.
+    ///
+    /// # Errors
+    /// `Forbidden` for anyone else.
+    pub fn account_holder(&self) -> Result<(AccountId, SessionId)> {
+        if self.is_signed_on {
+            let message =
+                "You came by single sign-on, which holds for this workspace. Sign in with your password for this.";
+            return Err(Error::new(ErrorKind::Forbidden, message));
+        }
+        self.member()
     }
 
     /// Until when the member counts as having just proved who they are.

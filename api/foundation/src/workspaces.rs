@@ -76,9 +76,10 @@ pub async fn create(store: &Store, name: &str, languages: &[String], owner: Acco
 /// `Forbidden` without `WORKSPACE_WRITE`, and for anyone but a member; `Invalid` for the name or the languages.
 pub async fn create_for(scope: &Scope, store: &Store, name: &str, languages: &[String]) -> Result<Workspace> {
     scope.require(Permission::WorkspaceWrite)?;
-    let Actor::Member { account, .. } = scope.actor() else {
+    let Actor::Member { .. } = scope.actor() else {
         return Err(Error::new(ErrorKind::Forbidden, "Only a member can own a workspace."));
     };
+    let (account, _) = scope.account_holder()?;
     let new = New::check(store, name, languages)?;
     let in_it = Scope::new(new.id(), scope.actor(), Role::Owner.permissions());
     insert_owned(&in_it, store, new, account).await

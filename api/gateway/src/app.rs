@@ -20,7 +20,7 @@ use consigne_foundation::{
     Clock,
     backups::{Backups, Migrate, UpTo},
     blobs::Blobs,
-    identity::mails::AccountMails,
+    identity::{mails::AccountMails, single_sign_on::SingleSignOn},
     jobs::Runner,
     keys::{check::Thoroughness, refuse_missing_versions},
     leaving::ArchiveHolder,
@@ -51,9 +51,11 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 const WRITE_SIGNALS_EVERY: Duration = Duration::from_secs(10);
 
 /// Root mutation fields that stand alone in their request: what is worth guessing at, or cannot be undone.
-const ALONE: [&str; 25] = [
+const ALONE: [&str; 27] = [
     "signIn",
     "completeSignIn",
+    "beginSingleSignOn",
+    "completeSingleSignOn",
     "refreshSession",
     "confirmSecondFactor",
     "activateSecondFactor",
@@ -80,13 +82,18 @@ const ALONE: [&str; 25] = [
 ];
 
 /// What a root field costs beyond its selections, in points of the rate limit.
-const COSTS: [(&str, u32); 26] = [
+const COSTS: [(&str, u32); 31] = [
     ("askQuestion", 50),
     ("requestPerson", 50),
     ("correctText", 50),
     ("searchKnowledge", 20),
     ("signIn", 100),
     ("completeSignIn", 100),
+    ("beginSingleSignOn", 50),
+    ("completeSingleSignOn", 100),
+    ("beginSingleSignOnConfirmation", 50),
+    ("configureSingleSignOn", 100),
+    ("verifySignOnDomain", 100),
     ("signUp", 100),
     ("requestPasswordReset", 100),
     ("resetPassword", 100),
@@ -424,6 +431,13 @@ fn services(
         console_url: console_url(config).into(),
     };
     let operator = config.accounts.operator(account_mails.mailer.clone())?;
+    let single_sign_on = SingleSignOn {
+        store: store.clone(),
+        sign_on: config.sign_on.sign_on(config.server.production)?,
+        names: config.sign_on.names(),
+        rules: config.accounts.rules()?,
+        console_url: account_mails.console_url.clone(),
+    };
     Ok(Services {
         store,
         registry,
@@ -438,6 +452,7 @@ fn services(
         inbound,
         account_rules: config.accounts.rules()?,
         account_mails,
+        single_sign_on,
         operator,
         public_url: "".into(),
     })

@@ -9,13 +9,15 @@ pub mod keys;
 pub mod logs;
 pub mod models;
 pub mod server;
+pub mod sign_on;
 pub mod sources;
 
 use clap::Args;
 
 pub use self::{
     accounts::AccountConfig, backups::BackupConfig, channels::ChannelConfig, data::DataConfig, index::IndexConfig,
-    keys::KeyConfig, logs::LogConfig, models::ModelConfig, server::ServerConfig, sources::SourceConfig,
+    keys::KeyConfig, logs::LogConfig, models::ModelConfig, server::ServerConfig, sign_on::SignOnConfig,
+    sources::SourceConfig,
 };
 
 /// Everything that can be set.
@@ -48,6 +50,9 @@ pub struct Config {
     /// Accounts, and mail about them.
     #[command(flatten)]
     pub accounts: AccountConfig,
+    /// Single sign-on.
+    #[command(flatten)]
+    pub sign_on: SignOnConfig,
     /// Logs.
     #[command(flatten)]
     pub logs: LogConfig,

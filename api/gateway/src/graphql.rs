@@ -26,6 +26,7 @@ pub mod escalations;
 pub mod executor;
 pub mod holds;
 pub mod identity;
+pub mod identity_providers;
 pub mod inbox;
 pub mod invitations;
 pub mod jobs;
@@ -49,6 +50,7 @@ pub mod rights;
 pub mod scalars;
 pub mod second_factor;
 pub mod sessions;
+pub mod single_sign_on;
 pub mod sources;
 pub mod subjects;
 pub mod termination;
@@ -73,9 +75,14 @@ pub struct Query(
     RecordQuery,
 );
 
-/// Workspaces, and leaving with all of one.
+/// Workspaces, where their members sign in, and leaving with all of one.
 #[derive(MergedObject, Default)]
-pub struct EstateQuery(workspaces::WorkspaceQuery, leaving::LeavingQuery, termination::TerminationQuery);
+pub struct EstateQuery(
+    workspaces::WorkspaceQuery,
+    identity_providers::IdentityProviderQuery,
+    leaving::LeavingQuery,
+    termination::TerminationQuery,
+);
 
 /// Who comes in, and how.
 #[derive(MergedObject, Default)]
@@ -142,9 +149,14 @@ pub struct Mutation(
     models::ModelMutation,
 );
 
-/// What can be done to workspaces, and leaving with all of one.
+/// What can be done to workspaces and to where their members sign in, and leaving with all of one.
 #[derive(MergedObject, Default)]
-pub struct EstateMutation(workspaces::WorkspaceMutation, leaving::LeavingMutation, termination::TerminationMutation);
+pub struct EstateMutation(
+    workspaces::WorkspaceMutation,
+    identity_providers::IdentityProviderMutation,
+    leaving::LeavingMutation,
+    termination::TerminationMutation,
+);
 
 /// What can be done about who comes in, and how.
 #[derive(MergedObject, Default)]
@@ -152,6 +164,7 @@ pub struct AccessMutation(
     identity::IdentityMutation,
     sessions::SessionMutation,
     second_factor::SecondFactorMutation,
+    single_sign_on::SingleSignOnMutation,
     accounts::AccountMutation,
     invitations::InvitationMutation,
     visitor_keys::VisitorKeyMutation,

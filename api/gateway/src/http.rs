@@ -3,7 +3,7 @@
 //! In reading order: [`executor`] what the transports need of the schema's side, [`transport`] the one way every
 //! operation takes, [`answer`] what a client gets back, [`media`] content types; then the transports [`graphql`],
 //! [`sse`] and [`websocket`]; then [`channels`] what comes back
-//! from where staff answers, [`exports`] copies that were made for people, [`privacy_form`] requests without a script, [`cors`], [`security_headers`], [`tls`], [`health`],
+//! from where staff answers, [`exports`] copies that were made for people, [`privacy_form`] requests without a script, [`single_sign_on`] what identity providers say, [`cors`], [`security_headers`], [`tls`], [`health`],
 //! [`metrics`] and the [`playground`].
 //!
 //! Nothing is executed over GET. Nothing is parsed as JSON that does not say it is JSON. No cookie is read or set, so
@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod playground;
 pub mod privacy_form;
 pub mod security_headers;
+pub mod single_sign_on;
 pub mod sse;
 #[cfg(test)]
 mod tests;
@@ -81,6 +82,15 @@ impl Routes {
                     .route("", web::get().to(privacy_form::get))
                     .route("", web::post().to(privacy_form::post))
                     .route("/code", web::post().to(privacy_form::confirm)),
+            )
+            .service(
+                web::resource("/sso/logout/{workspace}")
+                    .app_data(
+                        web::FormConfig::default()
+                            .limit(single_sign_on::LARGEST)
+                            .error_handler(single_sign_on::unreadable),
+                    )
+                    .route(web::post().to(single_sign_on::log_out)),
             )
             .route("/exports/{token}", web::get().to(exports::get))
             .route("/workspace-exports/{token}", web::get().to(exports::get_archive))

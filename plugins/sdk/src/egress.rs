@@ -4,14 +4,18 @@
 //! look-alike, a suffix or an odd spelling of an address is another host. A redirect comes back as it is: following it
 //! would reach a host nobody named. TLS 1.3 alone keeps the handshake to ciphers with forward secrecy.
 //!
-//! [`Egress::send`] speaks HTTP; [`Egress::connect`] hands out a bare connection, under the same rules, to a plugin
+//! [`Egress::send`] speaks HTTP, and so does [`Egress::send_form`]; [`Egress::connect`] hands out a bare connection, under the same rules, to a plugin
 //! whose product speaks something else, and [`Egress::connect_to_upgrade`] one that begins in plain text and becomes
 //! TLS under the same rules.
+//!
+//! [`Domains`] asks the domain name system what a domain says of itself.
 //!
 //! Where a manifest says [`HostRule::PublicInternet`], because customers name the hosts, [`guard`] decides: https on port
 //! 443, to addresses that are on the public internet and were checked before they are connected to.
 
 mod connection;
+mod form;
+mod names;
 
 pub mod guard;
 
@@ -27,12 +31,15 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 pub use reqwest::{Method, header};
-use reqwest::{header::HeaderMap, redirect::Policy, tls::Version};
+use reqwest::{RequestBuilder, header::HeaderMap, redirect::Policy, tls::Version};
 use serde_json::Value;
 use url::{Host, Url};
 
-pub use self::connection::{Duplex, EgressConnection, TlsTerms, Upgradable};
 use self::guard::{Guarded, LookUp, NotPublic};
+pub use self::{
+    connection::{Duplex, EgressConnection, TlsTerms, Upgradable},
+    names::Domains,
+};
 use crate::{HostRule, Manifest, PluginError, PluginErrorKind, Result, model_server::wipe::wipe};
 
 /// Longest silence of the other side inside a body.
@@ -136,15 +143,19 @@ impl Egress {
             builder = builder.json(json);
             wipe(json);
         }
-        let response = match tokio::time::timeout(request.timeout, builder.send()).await {
-            Err(_) => return Err(unavailable(self.plugin, &request.url, "no answer in time")),
+        self.deliver(builder, request.url, request.timeout).await
+    }
+
+    async fn deliver(&self, builder: RequestBuilder, url: Url, timeout: Duration) -> Result<EgressResponse> {
+        let response = match tokio::time::timeout(timeout, builder.send()).await {
+            Err(_) => return Err(unavailable(self.plugin, &url, "no answer in time")),
             Ok(Err(error)) if NotPublic::caused(&error) => {
-                return Err(self.refuse(&request.url, &NotPublic.to_string()));
+                return Err(self.refuse(&url, &NotPublic.to_string()));
             }
-            Ok(Err(error)) => return Err(unavailable(self.plugin, &request.url, describe(&error))),
+            Ok(Err(error)) => return Err(unavailable(self.plugin, &url, describe(&error))),
             Ok(Ok(response)) => response,
         };
-        let (plugin, url) = (self.plugin, request.url);
+        let plugin = self.plugin;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes_stream().map(move |piece| piece.map_err(|e| unavailable(plugin, &url, describe(&e))));
         Ok(EgressResponse { status, headers, body: body.boxed() })

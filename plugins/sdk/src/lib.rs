@@ -6,7 +6,7 @@
 //! reaches the network only through the [`Egress`] it is given.
 //!
 //! Reading order: [`plugin`], [`manifest`], [`processing`], [`egress`], [`error`], then the capabilities
-//! [`embedder`], [`vector_index`], [`reranker`], [`chat_model`], [`page_fetcher`], [`channel`], [`corrector`], [`mailer`], [`key_server`]; [`words`] and
+//! [`embedder`], [`vector_index`], [`reranker`], [`chat_model`], [`page_fetcher`], [`channel`], [`corrector`], [`mailer`], [`key_server`], [`sign_on`]; [`words`] and
 //! [`signed`] are what several of both sides need, [`server`] and [`model_server`] what plugins share that speak to one.
 //! Behind the feature `conformance`, for tests: what every index has to do.
 //!
@@ -35,6 +35,7 @@ pub mod plugin;
 pub mod processing;
 pub mod reranker;
 pub mod server;
+pub mod sign_on;
 pub mod signed;
 pub mod vector_index;
 pub mod words;
@@ -60,6 +61,7 @@ pub use page_fetcher::{Fetched, Page, PageFetcher, PageRequest};
 pub use plugin::{Capability, Plugin, Price};
 pub use processing::{DataCategory, Processing, ProcessorRole, Purpose, Region, Retention, Safeguard};
 pub use reranker::Reranker;
+pub use sign_on::{Identity, Logout, Provider, Question, Reply, SignOn};
 pub use vector_index::{
     Facts, Filter, Hit, IndexQuery, MOST_TERM_WEIGHT, Partition, Point, Residency, Term, VectorIndex,
 };

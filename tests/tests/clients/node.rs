@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 use consigne_tests::{app::program, source};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
     time::timeout,
 };
 
@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Script {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    stdin: ChildStdin,
 }
 
 /// Starts a script with this argument; `None`, with a line that says why, where the machine lacks Node or npm.
@@ -38,12 +39,13 @@ pub async fn start(script: &str, argument: &Value) -> Result<Option<Script>> {
     let mut child = Command::new("node")
         .arg(folder.join(script))
         .arg(argument.to_string())
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
     let stdout = child.stdout.take().context("its output is piped")?;
-    Ok(Some(Script { child, lines: BufReader::new(stdout).lines() }))
+    let stdin = child.stdin.take().context("its input is piped")?;
+    Ok(Some(Script { child, lines: BufReader::new(stdout).lines(), stdin }))
 }
 
 impl Script {
@@ -51,6 +53,22 @@ impl Script {
     pub async fn says(&mut self, line: &str) -> Result<()> {
         let said = timeout(PATIENCE, self.lines.next_line()).await.context("the script is silent")??;
         ensure!(said.as_deref() == Some(line), "it said {said:?} instead of {line}");
+        Ok(())
+    }
+
+    /// Tells it a line, and answers the line that it says to that.
+    pub async fn ask(&mut self, wish: &Value) -> Result<Value> {
+        self.stdin.write_all(format!("{wish}\n").as_bytes()).await?;
+        let said = timeout(PATIENCE, self.lines.next_line()).await.context("the script is silent")??;
+        Ok(serde_json::from_str(&said.context("the script ended")?)?)
+    }
+
+    /// Has nothing more to tell it, and waits until it ends.
+    pub async fn ends(self) -> Result<()> {
+        let Self { mut child, stdin, lines } = self;
+        drop(stdin);
+        timeout(PATIENCE, child.wait()).await.context("the script does not end")??;
+        drop(lines);
         Ok(())
     }
 

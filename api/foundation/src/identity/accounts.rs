@@ -309,6 +309,7 @@ pub(crate) async fn insert_membership(tx: &WorkspaceTx, account: AccountId, role
         review_asked_at: Set(None),
         custom_role_id: Set(None),
         permissions: Set(None),
+        provider_subject_index: Set(None),
     };
     memberships::Entity::insert(row).exec_without_returning(tx.db()).await?;
     Ok(())

@@ -169,7 +169,7 @@ pub async fn accept(
     let known = passwords::by_address(store, &address).await?;
     let hashed = match (&known, password) {
         (Some(account), _) => {
-            let is_signed_in = by.and_then(|by| by.member().ok()).is_some_and(|(own, _)| own == account.id);
+            let is_signed_in = by.and_then(|by| by.account_holder().ok()).is_some_and(|(own, _)| own == account.id);
             if !is_signed_in {
                 let message = "This address has an account. Sign in with it, then accept.";
                 return Err(Error::new(ErrorKind::Conflict, message));

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::{
     clock::Clock,
     error::{Error, ErrorKind, Result},
+    id::fill_random,
 };
 
 /// The cost where the configuration names none: 2^12 rounds.
@@ -108,6 +109,17 @@ pub(super) enum Verdict {
 pub(crate) async fn hash(password: &str) -> Result<String> {
     let password = Zeroizing::new(password.to_owned());
     on_a_core(move || hash_now(&password)).await
+}
+
+/// What is stored where there is no password: of the shape of a hash of today's cost, so that a try takes as long as any, with
+/// a salt and a checksum that were drawn.
+pub(super) fn nobodys() -> String {
+    const ALPHABET: &[u8; 64] = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut bytes = [0; 51];
+    fill_random(&mut bytes);
+    let drawn: String = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 63)])).collect();
+    // The last characters of the salt and of the checksum have fewer bits than the others.
+    format!("$2b${:02}${}u{}e", COST.load(Ordering::Relaxed), &drawn[..21], &drawn[21..])
 }
 
 /// Tries a password. Without a stored hash the same work is done and the answer is [`Verdict::Wrong`].
@@ -208,6 +220,13 @@ mod tests {
         COST.store(DEFAULT_COST, Ordering::Relaxed);
         let cost = calibrate(&Clock::system()).await.unwrap();
         assert!((DEFAULT_COST..=HIGHEST_CALIBRATED).contains(&cost), "{cost}");
+    }
+
+    #[test]
+    fn where_there_is_no_password_a_try_is_a_try_all_the_same() {
+        let stored = nobodys();
+        assert_eq!((stored.len(), nobodys() == stored), (60, false));
+        assert!(stored.parse::<bcrypt::HashParts>().is_ok(), "{stored}");
     }
 
     #[test]

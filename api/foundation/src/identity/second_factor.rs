@@ -95,7 +95,7 @@ pub async fn standing(scope: &Scope, store: &Store) -> Result<Standing> {
 /// # Errors
 /// `Forbidden` for anyone but a member; `ConfirmationRequired`; `Conflict` where there is a second factor already.
 pub async fn enrol(scope: &Scope, store: &Store) -> Result<Enrolment> {
-    let (account, _) = scope.member()?;
+    let (account, _) = scope.account_holder()?;
     scope.require_confirmed(store.now())?;
     let email = accounts::own_email(scope, store).await?;
     let mut secret = Zeroizing::new([0; totp::SECRET_BYTES]);
@@ -133,7 +133,7 @@ pub async fn enrol(scope: &Scope, store: &Store) -> Result<Enrolment> {
 /// `Forbidden` for anyone but a member; `Invalid` where it is not its code; `Conflict` where nothing was begun;
 /// `RateLimited`.
 pub async fn activate(scope: &Scope, store: &Store, code: &str) -> Result<Vec<SecretText>> {
-    let (account, session) = scope.member()?;
+    let (account, session) = scope.account_holder()?;
     throttle::take(store, throttle::CODES, account.0.as_bytes()).await?;
     let tx = store.write(scope).await?;
     let waits = second_factors::Entity::find_by_id(account)
@@ -170,7 +170,7 @@ pub async fn activate(scope: &Scope, store: &Store, code: &str) -> Result<Vec<Se
 /// `Forbidden` for anyone but a member; `ConfirmationRequired`; `NotFound` where there is none; `Conflict` where a
 /// workspace of the account asks for one.
 pub async fn disable(scope: &Scope, store: &Store) -> Result<()> {
-    let (account, _) = scope.member()?;
+    let (account, _) = scope.account_holder()?;
     scope.require_confirmed(store.now())?;
     let tx = store.write(scope).await?;
     if is_required_somewhere(&tx, account).await? {
@@ -188,7 +188,7 @@ pub async fn disable(scope: &Scope, store: &Store) -> Result<()> {
 /// # Errors
 /// `Forbidden` for anyone but a member; `ConfirmationRequired`; `NotFound` where there is no second factor.
 pub async fn renew_recovery_codes(scope: &Scope, store: &Store) -> Result<Vec<SecretText>> {
-    let (account, _) = scope.member()?;
+    let (account, _) = scope.account_holder()?;
     scope.require_confirmed(store.now())?;
     let tx = store.write(scope).await?;
     if !is_active(&tx, account).await? {
@@ -316,7 +316,7 @@ async fn is_password_of(store: &Store, account: AccountId, password: &str) -> Re
     Ok(password::verify(password, row.map(|row| row.password_hash)).await? != Verdict::Wrong)
 }
 
-async fn mark_confirmed(tx: &InstanceTx, session: crate::id::SessionId) -> Result<()> {
+pub(super) async fn mark_confirmed(tx: &InstanceTx, session: crate::id::SessionId) -> Result<()> {
     sessions::Entity::update_many()
         .col_expr(sessions::Column::ConfirmedAt, Expr::value(tx.store().now()))
         .filter(sessions::Column::Id.eq(session))
@@ -325,7 +325,7 @@ async fn mark_confirmed(tx: &InstanceTx, session: crate::id::SessionId) -> Resul
     Ok(())
 }
 
-async fn grace_days(tx: &WorkspaceTx) -> Result<Option<i64>> {
+pub(super) async fn grace_days(tx: &WorkspaceTx) -> Result<Option<i64>> {
     let workspace = workspaces::Entity::find_by_id(tx.workspace()).one(tx.db()).await?;
     Ok(workspace.and_then(|workspace| workspace.second_factor_grace_days))
 }

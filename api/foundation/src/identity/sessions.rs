@@ -68,6 +68,22 @@ pub(super) struct Opening {
     pub agent: Option<String>,
     /// When they last proved who they are.
     pub confirmed_at: Option<Timestamp>,
+    /// At whose provider they signed in, if not here.
+    pub signed_on: Option<SignedOn>,
+}
+
+/// What a session is known by at an identity provider.
+#[derive(Debug, Clone)]
+pub(super) struct SignedOn {
+    pub issuer: String,
+    /// Keyed, of the provider's id of the person.
+    pub subject_index: Vec<u8>,
+    /// Keyed, of the provider's id of the sign-in.
+    pub session_index: Option<Vec<u8>>,
+    /// How it was proved, as the provider says it.
+    pub amr: Vec<String>,
+    /// Whether that was a second factor.
+    pub has_second_factor: bool,
 }
 
 /// Why a session ended, as the row says it.
@@ -80,10 +96,12 @@ pub(super) enum Because {
     Switched,
     PasswordChanged,
     AccountClosed,
+    SignedOutAtProvider,
+    SingleSignOnChanged,
 }
 
 impl Because {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::SignedOut => "SIGNED_OUT",
             Self::Revoked => "REVOKED",
@@ -92,6 +110,8 @@ impl Because {
             Self::Switched => "SWITCHED",
             Self::PasswordChanged => "PASSWORD_CHANGED",
             Self::AccountClosed => "ACCOUNT_CLOSED",
+            Self::SignedOutAtProvider => "SIGNED_OUT_AT_PROVIDER",
+            Self::SingleSignOnChanged => "SINGLE_SIGN_ON_CHANGED",
         }
     }
 }
@@ -146,7 +166,7 @@ impl Live {
     pub(super) fn scope(&self) -> Scope {
         let actor = Actor::Member { account: self.session.account_id, session: self.session.id };
         let scope = Scope::new(self.session.member_workspace_id, actor, self.permissions);
-        scope.confirmed(self.session.confirmed_at)
+        scope.confirmed(self.session.confirmed_at).signed_on(self.session.provider_issuer.is_some())
     }
 
     /// Notes that the session is used, at most once a minute. It works without this note, so a failure is only logged.
@@ -218,12 +238,13 @@ pub(super) async fn find_live(tx: &InstanceTx, session: SessionId, now: Timestam
         .one(tx.db())
         .await?;
     let Some((session, Some(membership))) = found else { return Ok(None) };
-    Ok(Some(Live { session, role: membership.role.parse()?, permissions: permissions_of(&membership, now)? }))
+    let permissions = permissions_of(&membership, &session, now)?;
+    Ok(Some(Live { session, role: membership.role.parse()?, permissions }))
 }
 
 /// What a member may do now: what the role says, or nothing while a second factor is missing that the workspace asks for.
-fn permissions_of(membership: &memberships::Model, now: Timestamp) -> Result<Permissions> {
-    let waits = membership.must_enrol_from.is_some_and(|from| from <= now);
+fn permissions_of(membership: &memberships::Model, session: &sessions::Model, now: Timestamp) -> Result<Permissions> {
+    let waits = !session.has_second_factor && membership.must_enrol_from.is_some_and(|from| from <= now);
     if waits { Ok(Permissions::default()) } else { custom_roles::permissions_of(membership) }
 }
 
@@ -232,6 +253,7 @@ pub(super) async fn open(tx: &WorkspaceTx, membership: &memberships::Model, open
     let store = tx.store();
     let lasts = if opening.stays_signed_in { STAYING_ABSOLUTE } else { ABSOLUTE };
     let (id, now) = (SessionId::new(store.clock()), store.now());
+    let signed_on = opening.signed_on.as_ref();
     let session = sessions::Model {
         id,
         account_id: membership.account_id,
@@ -249,12 +271,21 @@ pub(super) async fn open(tx: &WorkspaceTx, membership: &memberships::Model, open
         agent: opening.agent,
         name_sealed: None,
         confirmed_at: opening.confirmed_at,
+        provider_issuer: signed_on.map(|at| at.issuer.clone()),
+        provider_subject_index: signed_on.map(|at| at.subject_index.clone()),
+        provider_session_index: signed_on.and_then(|at| at.session_index.clone()),
+        provider_amr: signed_on.map(|at| at.amr.join(" ")),
+        has_second_factor: signed_on.is_some_and(|at| at.has_second_factor),
     };
     let row = sessions::ActiveModel::from(session.clone()).reset_all();
     sessions::Entity::insert(row).exec_without_returning(tx.db()).await?;
-    let permissions = permissions_of(membership, now)?;
+    let permissions = permissions_of(membership, &session, now)?;
     let live = Live { session, role: membership.role.parse()?, permissions };
-    audit::append(&live.scope(), tx, event("session.opened", id)).await?;
+    let opened = match &opening.signed_on {
+        Some(at) => event("session.opened", id).detail("issuer", at.issuer.as_str()).detail("amr", at.amr.join(" ")),
+        None => event("session.opened", id),
+    };
+    audit::append(&live.scope(), tx, opened).await?;
     Ok(live)
 }
 
@@ -327,7 +358,7 @@ async fn claim(tx: &WorkspaceTx, presented: &Presented, now: Timestamp) -> Resul
     Ok(claimed.rows_affected == 1)
 }
 
-fn live_at(now: Timestamp) -> Expr {
+pub(super) fn live_at(now: Timestamp) -> Expr {
     let stays = sessions::Column::StaysSignedIn.eq(true).and(sessions::Column::LastUsedAt.gt(now.minus(STAYING_IDLE)));
     sessions::Column::RevokedAt
         .is_null()
@@ -340,7 +371,7 @@ async fn workspace_of(store: &Store, session: SessionId) -> Result<Option<Worksp
     Ok(sessions::Entity::find_by_id(session).one(tx.db()).await?.map(|row| row.member_workspace_id))
 }
 
-fn event(action: &'static str, session: SessionId) -> Event {
+pub(super) fn event(action: &'static str, session: SessionId) -> Event {
     Event::new(action).target("session", session.0)
 }
 

@@ -11,6 +11,7 @@ use super::{
     password::{self, Verdict},
     second_factor::{self, Proof},
     sessions::{self, Because, Opening},
+    single_sign_on::entrance,
     throttle,
     tickets::{self, Purpose},
     tokens, unauthenticated,
@@ -69,7 +70,7 @@ struct Wish {
 ///
 /// # Errors
 /// `Unauthenticated`; `RateLimited` after ten tries for one address, each of which comes back in ninety seconds, or
-/// after fifty wrong ones from one network.
+/// after fifty wrong ones from one network; `Disabled` where the workspace is entered by single sign-on alone.
 pub async fn begin(store: &Store, sign_in: SignIn<'_>) -> Result<Entered> {
     let SignIn { email, password, workspace, stays_signed_in, whence } = sign_in;
     let index = email::index_of_typed(store, email);
@@ -90,6 +91,7 @@ pub async fn begin(store: &Store, sign_in: SignIn<'_>) -> Result<Entered> {
     if let Verdict::RightAndRenewed(hash) = verdict {
         renew_hash(&tx, &account, hash).await?;
     }
+    let entrance = entrance::by_password(&tx, account.id).await?;
     if second_factor::is_active(&tx, account.id).await? {
         let wish = Wish { workspace, stays_signed_in };
         let issued = tickets::issue(&tx, Purpose::SecondStep, account.id, &wish).await?;
@@ -97,7 +99,9 @@ pub async fn begin(store: &Store, sign_in: SignIn<'_>) -> Result<Entered> {
         return Ok(Entered::SecondStep { token: issued.token, expires_at: issued.expires_at });
     }
     let live = sessions::open(&tx, &membership, opening(store, stays_signed_in, whence)).await?;
+    entrance.record(&live.scope(), &tx).await?;
     tx.commit().await?;
+    entrance.tell(store, membership.member_workspace_id);
     live.signed_in(store, &signer).map(Entered::SignedIn)
 }
 
@@ -121,25 +125,30 @@ pub async fn complete(store: &Store, token: &str, proof: &Proof, whence: &Whence
         return Err(unauthenticated());
     }
     throttle::forgive(&tx, throttle::CODES, id.0.as_bytes()).await?;
+    let entrance = entrance::by_password(&tx, id).await?;
     let live = sessions::open(&tx, &membership, opening(store, wish.stays_signed_in, whence)).await?;
+    entrance.record(&live.scope(), &tx).await?;
     tx.commit().await?;
+    entrance.tell(store, membership.member_workspace_id);
     live.signed_in(store, &signer)
 }
 
 /// Goes over to another workspace of the signed-in member: a session there in place of the one that asks.
 ///
 /// # Errors
-/// `Forbidden` for anyone but a member; `NotFound` where they are no member there.
+/// `Forbidden` for anyone but a member who signed in here; `NotFound` where they are no member there; `Disabled` where that
+/// one is entered by single sign-on alone.
 pub async fn switch_workspace(
     scope: &Scope,
     store: &Store,
     workspace: WorkspaceId,
     whence: &Whence,
 ) -> Result<SignedIn> {
-    let (id, session) = scope.member()?;
+    let (id, session) = scope.account_holder()?;
     let unknown = || Error::not_found("workspace");
     let account = find(store, id).await?.ok_or_else(unauthenticated)?;
     let membership = membership_to_use(store, &account, Some(workspace)).await?.ok_or_else(unknown)?;
+    entrance::by_password(&store.begin_in(workspace, Mode::Read).await?, id).await?;
     let signer = tokens::signer(store).await?;
     let old = sessions::find_live(&store.read_instance().await?, session, store.now()).await?;
     let old = old.ok_or_else(unauthenticated)?.session;
@@ -147,6 +156,7 @@ pub async fn switch_workspace(
         stays_signed_in: old.stays_signed_in,
         agent: whence.agent().map(str::to_owned).or(old.agent),
         confirmed_at: old.confirmed_at,
+        signed_on: None,
     };
     // In the workspace that is left first, so that nobody has two sessions for one.
     let tx = store.write(scope).await?;
@@ -157,13 +167,17 @@ pub async fn switch_workspace(
     audit::append(scope, &tx, event).await?;
     tx.commit().await?;
     let tx = store.begin_in(workspace, Mode::Write).await?;
+    let entrance = entrance::by_password(&tx, id).await?;
     let live = sessions::open(&tx, &membership, opening).await?;
+    entrance.record(&live.scope(), &tx).await?;
     tx.commit().await?;
+    entrance.tell(store, workspace);
     live.signed_in(store, &signer)
 }
 
 fn opening(store: &Store, stays_signed_in: bool, whence: &Whence) -> Opening {
-    Opening { stays_signed_in, agent: whence.agent().map(str::to_owned), confirmed_at: Some(store.now()) }
+    let agent = whence.agent().map(str::to_owned);
+    Opening { stays_signed_in, agent, confirmed_at: Some(store.now()), signed_on: None }
 }
 
 async fn find(store: &Store, account: AccountId) -> Result<Option<accounts::Model>> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::{invitations, ip_tags, sessions::STAYING_ABSOLUTE, signing, throttle, tickets};
+use super::{invitations, ip_tags, sessions::STAYING_ABSOLUTE, signing, single_sign_on, throttle, tickets};
 use crate::{
     error::Result,
     jobs::{Duty, DutyContext},
@@ -31,6 +31,7 @@ impl Duty for IdentitySweep {
         let tries = throttle::forget(&tx).await?;
         let keys = ip_tags::destroy_old(&tx).await?;
         let tickets = tickets::sweep(&tx).await?;
+        let logouts = single_sign_on::sweep(&tx).await?;
         let long_ago = context.store().now().minus(STAYING_ABSOLUTE);
         let sessions = sessions::Entity::delete_many()
             .filter(sessions::Column::CreatedAt.lte(long_ago))
@@ -45,7 +46,7 @@ impl Duty for IdentitySweep {
             tx.commit().await?;
         }
         let signing_keys = signing::rotate_old(context.store()).await?;
-        tracing::debug!(signing_keys, tries, keys, tickets, sessions, invited, "what ended was taken away");
+        tracing::debug!(signing_keys, tries, keys, tickets, logouts, sessions, invited, "what ended was taken away");
         Ok(())
     }
 }

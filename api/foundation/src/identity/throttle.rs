@@ -42,6 +42,12 @@ pub(super) const MAILS_FROM: Rule = Rule::new("mails from", 20, Duration::from_s
 /// Codes for one account.
 pub(super) const CODES: Rule = Rule::new("codes", 5, Duration::from_secs(180));
 
+/// Sign-ins at a provider that one address begins.
+pub(super) const SIGN_ONS: Rule = Rule::new("sign-ons", 10, Duration::from_secs(90));
+
+/// Sign-ins at providers that one network begins or ends.
+pub(super) const SIGN_ONS_FROM: Rule = Rule::new("sign-ons from", 100, Duration::from_secs(9));
+
 /// Takes one try.
 ///
 /// # Errors

@@ -39,6 +39,8 @@ pub(super) enum Purpose {
     TakeAddress,
     /// Only tells that the password was changed.
     TellPasswordChanged,
+    /// Comes back from an identity provider.
+    SingleSignOn,
 }
 
 impl Purpose {
@@ -51,6 +53,7 @@ impl Purpose {
             Self::LeaveAddress => "LEAVE_ADDRESS",
             Self::TakeAddress => "TAKE_ADDRESS",
             Self::TellPasswordChanged => "TELL_PASSWORD_CHANGED",
+            Self::SingleSignOn => "SINGLE_SIGN_ON",
         }
     }
 
@@ -63,6 +66,7 @@ impl Purpose {
             Self::LeaveAddress,
             Self::TakeAddress,
             Self::TellPasswordChanged,
+            Self::SingleSignOn,
         ];
         all.into_iter().find(|purpose| purpose.name() == name)
     }
@@ -71,6 +75,7 @@ impl Purpose {
     fn lives(self) -> Duration {
         match self {
             Self::SecondStep => Duration::from_secs(5 * 60),
+            Self::SingleSignOn => Duration::from_secs(10 * 60),
             Self::ResetPassword => Duration::from_secs(3600),
             Self::SignUp | Self::VerifyAddress | Self::LeaveAddress | Self::TakeAddress | Self::TellPasswordChanged => {
                 Duration::from_secs(24 * 3600)
@@ -89,7 +94,7 @@ pub(super) struct Issued {
 pub(super) async fn issue<T: Serialize>(
     tx: &InstanceTx,
     purpose: Purpose,
-    account: AccountId,
+    account: impl Into<Option<AccountId>>,
     about: &T,
 ) -> Result<Issued> {
     let store = tx.store();
@@ -99,7 +104,7 @@ pub(super) async fn issue<T: Serialize>(
     let row = account_tickets::ActiveModel {
         id: Set(id),
         purpose: Set(purpose.name().to_owned()),
-        account_id: Set(Some(account)),
+        account_id: Set(account.into()),
         token_hash: Set(Some(hash)),
         about_sealed: Set(seal(store, id, about)?),
         created_at: Set(store.now()),

@@ -25,16 +25,21 @@ const OF_INSTANCE: [(&str, &str); 4] = [
 ];
 
 /// Tables that are not in it, and why.
-const LEFT_OUT: [(&str, &str); 21] = [
+const LEFT_OUT: [(&str, &str); 24] = [
     ("account_tickets", "They let somebody sign in or change an account, for some minutes or days."),
     ("alert_signals", "They are the installation's."),
     ("alerts", "They are the installation's. Those about a workspace are in its audit log."),
     ("backups", "They are the installation's."),
     ("channel_addresses", "Each is a secret. Another is made when a channel is used again."),
     ("data_exports", "Copies that were made for people, for 72 hours. Another can be made."),
+    (
+        "identity_providers",
+        "It is this installation's registration at the provider. Wherever it goes is registered by itself.",
+    ),
     ("ip_tag_keys", "They are the installation's keys."),
     ("jobs", "What is still to do is found again from the rows that it is about."),
     ("lexicon", "It is counted anew from the passages, under the keys of wherever they are."),
+    ("logout_tokens", "They are the installation's, for some minutes."),
     (
         "privacy_letters",
         "Which mails became requests, by a hash under a key of this installation; how far each mailbox was read is in it.",
@@ -46,6 +51,7 @@ const LEFT_OUT: [(&str, &str); 21] = [
     ("restore_drills", "They are the installation's."),
     ("second_factors", "They open accounts. They are set up again."),
     ("sessions", "They are sign-ins at this installation."),
+    ("sign_on_domains", "They say what was shown to this installation. It is shown again."),
     ("signing_keys", "They are the installation's keys; the public halves are at /.well-known/jwks.json."),
     ("terminations", "It is about this installation. Its certificates are handed out."),
     ("tries", "How often was tried to sign in at this installation, for some minutes."),
@@ -70,7 +76,7 @@ const DERIVED: [(&str, &str); 10] = [
 ];
 
 /// Columns that say something about this installation alone.
-const LOCAL: [(&str, &str); 1] = [("workspaces", "closing_at")];
+const LOCAL: [(&str, &str); 2] = [("memberships", "provider_subject_index"), ("workspaces", "closing_at")];
 
 const IS_LOCAL: &str = "It is about this installation.";
 const IS_SECRET: &str = "It opens something, so it never leaves.";

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use consigne_assistant::escalations::staff;
 use consigne_foundation::{
     Clock,
-    id::{encode, random_uuid},
-    identity::{accounts, closing, passwords},
+    id::{WorkspaceId, encode, random_uuid},
+    identity::{accounts, closing, passwords, single_sign_on::providers},
     store::Store,
 };
 
@@ -39,6 +39,13 @@ enum Command {
     Reactivate(Who),
     /// Erases an account and all that is kept with it, for good.
     Erase(Who),
+    /// Lets passwords open a workspace again that only its identity provider opens, where nobody can say so from inside.
+    AllowPasswords {
+        /// The workspace's id.
+        workspace: String,
+        #[command(flatten)]
+        config: Box<Config>,
+    },
 }
 
 /// An account, and where it is kept.
@@ -52,9 +59,12 @@ struct Who {
 
 impl Who {
     async fn store(&self) -> Result<Store> {
-        let keys = self.config.keys.provider(&self.config.data)?;
-        Ok(Store::open(&self.config.data.store(), keys, Clock::system()).await?)
+        store(&self.config).await
     }
+}
+
+async fn store(config: &Config) -> Result<Store> {
+    Ok(Store::open(&config.data.store(), config.keys.provider(&config.data)?, Clock::system()).await?)
 }
 
 /// Does it, and says what was done.
@@ -89,6 +99,11 @@ pub async fn account(args: AccountArgs) -> Result<ExitCode> {
             }
             store.purge_deleted_bytes().await?;
             println!("{account} is erased.");
+        }
+        Command::AllowPasswords { workspace, config } => {
+            let workspace = WorkspaceId::parse_or_unknown(&workspace);
+            providers::lift(&store(&config).await?, workspace).await?;
+            println!("Passwords open {workspace} again.");
         }
     }
     Ok(ExitCode::SUCCESS)

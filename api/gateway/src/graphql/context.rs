@@ -11,7 +11,7 @@ use consigne_foundation::{
     Permission, Scope,
     alerts::Operator,
     backups::Backups,
-    identity::{AccountRules, Whence, mails::AccountMails},
+    identity::{AccountRules, Whence, mails::AccountMails, single_sign_on::SingleSignOn},
     plugins::Registry,
     privacy::{Privacy, retention::Retention},
     store::Store,
@@ -42,6 +42,8 @@ pub struct Services {
     pub account_rules: AccountRules,
     /// What is mailed to people about their accounts.
     pub account_mails: AccountMails,
+    /// Members who sign in at their workspace's identity provider.
+    pub single_sign_on: SingleSignOn,
     /// Who is told of alerts by mail.
     pub operator: Option<Operator>,
     /// What goes by itself.

@@ -36,6 +36,10 @@ pub struct OpenSession {
     pub stays_signed_in: bool,
     /// Whether it is the one that asks.
     pub is_current: bool,
+    /// The issuer of the identity provider at which it began; null where it began here.
+    pub issuer: Option<String>,
+    /// How it was proved there (RFC 8176).
+    pub amr: Vec<String>,
 }
 
 /// What to call which session.
@@ -161,7 +165,7 @@ impl SessionMutation {
         #[graphql(desc = "What to do, and with what.")] input: SwitchWorkspaceInput,
     ) -> Result<SessionPayload> {
         let scope = ctx.somebody()?;
-        scope.member().map_err(refuse)?;
+        scope.account_holder().map_err(refuse)?;
         let workspace = WorkspaceId::parse_or_unknown(&input.workspace_id);
         let switched = sign_in::switch_workspace(&scope, ctx.store(), workspace, ctx.whence()).await;
         SessionPayload::of(switched)
@@ -181,6 +185,8 @@ impl From<sessions::ListedSession> for OpenSession {
             expires_at: s.expires_at.into(),
             stays_signed_in: s.stays_signed_in,
             is_current: s.is_current,
+            issuer: s.issuer,
+            amr: s.amr,
         }
     }
 }

@@ -41,10 +41,14 @@ pub struct ListedSession {
     pub stays_signed_in: bool,
     /// Whether it is the one that asks.
     pub is_current: bool,
+    /// At whose provider they signed in, if not here.
+    pub issuer: Option<String>,
+    /// How it was proved there.
+    pub amr: Vec<String>,
 }
 
 /// The open sessions of the signed-in member, in all their workspaces, or those of another member in the scope's
-/// workspace; the newest first.
+/// workspace; the newest first. Whoever came by single sign-on sees those of the scope's workspace.
 ///
 /// # Errors
 /// `Forbidden` for anyone but a member, and for another's without `WORKSPACE_WRITE`.
@@ -58,6 +62,8 @@ pub async fn list(scope: &Scope, store: &Store, of: Option<AccountId>) -> Result
         .order_by_desc(sessions::Column::Id);
     if account != own {
         scope.require(Permission::WorkspaceWrite)?;
+    }
+    if account != own || scope.is_signed_on() {
         query = query.filter(sessions::Column::MemberWorkspaceId.eq(scope.workspace()));
     }
     let tx = store.read_instance().await?;
@@ -75,7 +81,8 @@ pub async fn name(scope: &Scope, store: &Store, session: SessionId, name: &str) 
     if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
         return Err(Error::invalid("name", "The name may have at most 100 characters."));
     }
-    let row = find_live(store, session).await?.filter(|row| row.account_id == own).ok_or_else(unknown)?;
+    let is_theirs = |row: &sessions::Model| row.account_id == own && is_within(scope, row);
+    let row = find_live(store, session).await?.filter(is_theirs).ok_or_else(unknown)?;
     let sealed = (!name.is_empty()).then(|| store.vault().instance_key().seal_text(&place(session), name));
     let tx = store.begin_in(row.member_workspace_id, Mode::Write).await?;
     sessions::Entity::update_many()
@@ -113,8 +120,10 @@ pub async fn sign_out(scope: &Scope, store: &Store) -> Result<()> {
 pub async fn revoke_all(scope: &Scope, store: &Store, of: Option<AccountId>, keeps_current: bool) -> Result<u64> {
     let (own, current) = scope.member()?;
     let account = of.unwrap_or(own);
-    let workspaces = if account == own {
+    let workspaces = if account == own && !scope.is_signed_on() {
         workspaces_of(store, account).await?
+    } else if account == own {
+        BTreeSet::from([scope.workspace()])
     } else {
         scope.require(Permission::WorkspaceWrite)?;
         BTreeSet::from([scope.workspace()])
@@ -136,6 +145,7 @@ pub async fn revoke_all(scope: &Scope, store: &Store, of: Option<AccountId>, kee
 async fn end_for(scope: &Scope, store: &Store, session: SessionId, because: Because) -> Result<()> {
     let row = find_live(store, session).await?.ok_or_else(unknown)?;
     let is_own = matches!(scope.actor(), Actor::Member { account, .. } if account == row.account_id);
+    let is_own = is_own && is_within(scope, &row);
     let runs_workspace =
         row.member_workspace_id == scope.workspace() && scope.permissions().has(Permission::WorkspaceWrite);
     if !is_own && !runs_workspace {
@@ -148,6 +158,11 @@ async fn end_for(scope: &Scope, store: &Store, session: SessionId, because: Beca
     let event = event("session.revoked", session).detail("because", because.name());
     audit::append(&scope.as_in(row.member_workspace_id), &tx, event).await?;
     tx.commit().await
+}
+
+/// A workspace's identity provider vouches for that workspace.
+fn is_within(scope: &Scope, row: &sessions::Model) -> bool {
+    !scope.is_signed_on() || row.member_workspace_id == scope.workspace()
 }
 
 async fn find_live(store: &Store, session: SessionId) -> Result<Option<sessions::Model>> {
@@ -182,6 +197,8 @@ fn listed(store: &Store, row: sessions::Model, own: AccountId, current: SessionI
         expires_at: row.expires_at,
         stays_signed_in: row.stays_signed_in,
         is_current: row.id == current,
+        issuer: row.provider_issuer,
+        amr: row.provider_amr.iter().flat_map(|amr| amr.split_whitespace()).map(str::to_owned).collect(),
     })
 }
 

@@ -18,9 +18,10 @@ pub(crate) const CHAIN: [&str; 4] = ["audit_anchors", "audit_checkpoints", "audi
 const UNDER_HELD: [&str; 1] = ["assistants"];
 
 /// Tables of no workspace with rows of one, in the order in which they go: the table, and the column that names it.
-const OF_INSTANCE: [(&str, &str); 3] = [
+const OF_INSTANCE: [(&str, &str); 4] = [
     ("channel_addresses", "address_workspace_id"),
     ("privacy_addresses", "address_workspace_id"),
+    ("sign_on_domains", "domain_workspace_id"),
     ("workspaces", "id"),
 ];
 

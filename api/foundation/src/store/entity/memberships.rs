@@ -24,6 +24,7 @@ pub struct Model {
     pub review_asked_at: Option<Timestamp>,
     pub custom_role_id: Option<CustomRoleId>,
     pub permissions: Option<String>,
+    pub provider_subject_index: Option<Vec<u8>>,
 }
 
 /// Joined by hand.

@@ -29,6 +29,11 @@ pub struct Model {
     pub agent: Option<String>,
     pub name_sealed: Option<Vec<u8>>,
     pub confirmed_at: Option<Timestamp>,
+    pub provider_issuer: Option<String>,
+    pub provider_subject_index: Option<Vec<u8>>,
+    pub provider_session_index: Option<Vec<u8>>,
+    pub provider_amr: Option<String>,
+    pub has_second_factor: bool,
 }
 
 /// Joined by hand.
