@@ -80,7 +80,7 @@ async fn a_server_keeps_the_root_key_and_turns_it() -> Result<()> {
     let input = json!({"name": "other", "languages": ["en"]});
     let refused = acme.graphql("create_workspace", json!({"input": input})).await?;
     let code = refused.error().or(refused.user_error());
-    assert_eq!(code, Some("UNAVAILABLE"), "{}", refused.body);
+    assert_eq!(code, Some("TEMPORARILY_UNAVAILABLE"), "{}", refused.body);
     let said = app.program_says(&["keys", "list"]).await.unwrap_err().to_string();
     ensure!(said.contains("The Transit server cannot be used") && !said.contains(TOKEN), "{said}");
     server.down(false);

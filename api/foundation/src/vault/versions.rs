@@ -5,12 +5,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
-use super::{
-    CHECK_ROW, Key, Kind, Vault,
-    aead::{self},
-    opening::secret,
-    subject_place, workspace_place,
-};
+use super::{CHECK_ROW, Key, Kind, Vault, aead, opening::secret, subject_place, workspace_place};
 use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind, Result},

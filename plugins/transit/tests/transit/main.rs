@@ -25,7 +25,7 @@ fn settings(server: &Transit) -> Settings {
 
 async fn world() -> (Transit, impl KeyServer) {
     let server = Transit::start("a token", "consigne").await;
-    let key = key_server(settings(&server)).expect("settings that can be used");
+    let key = key_server(settings(&server)).expect("these settings can be used");
     (server, key)
 }
 
