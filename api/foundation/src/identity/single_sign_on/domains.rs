@@ -60,8 +60,9 @@ pub async fn list(scope: &Scope, store: &Store) -> Result<Vec<SignOnDomain>> {
 /// # Errors
 /// `Forbidden` for anyone but an owner; `ConfirmationRequired`; `Invalid`; `LimitExceeded` after twenty.
 pub async fn add(scope: &Scope, store: &Store, typed: &str) -> Result<SignOnDomain> {
-    let domain = normalised(typed).ok_or_else(|| Error::invalid("domain", "This is no domain: example.com."))?;
     let tx = begin(scope, store).await?;
+    let domain =
+        normalised(typed).ok_or_else(|| Error::invalid("domain", "This is no domain, as example.com is one."))?;
     if let Some(row) = find(&tx, &domain).await? {
         return Ok(read(row));
     }
