@@ -42,6 +42,7 @@ pub const TABLES: &[Sealed] = &[
     of("visitor_signing_keys", &["key_sealed"], Seal::Workspace, At::Id("id")),
     of("invitations", &["address_sealed"], Seal::Workspace, At::Id("id")),
     of("plugin_settings", &["settings_sealed"], Seal::Workspace, At::Plugin),
+    of("identity_providers", &["client_secret_sealed"], Seal::Workspace, At::Id("workspace_id")),
     of("canned_replies", &["title_sealed", "text_sealed"], Seal::Workspace, At::Id("id")),
     of("staff_names", &["name_sealed"], Seal::Workspace, At::Id("account_id")),
     // What is about nobody; the rest is sealed by people's keys.
