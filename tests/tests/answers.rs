@@ -278,7 +278,7 @@ async fn of_many_answers_at_once_those_that_are_wanted_are_heard_whole() -> Resu
     let meanwhile = async {
         // Everybody has heard something.
         for (_, _, events, _) in &mut asked {
-            events.until(|event| event["__typename"] == "AnswerDelta").await?;
+            events.until(|event| event["data"]["chatEvents"]["__typename"] == "AnswerDelta").await?;
         }
         asked[0].0.erase_myself().await?;
         let taken = json!({"input": {"chatId": asked[1].1}});

@@ -67,7 +67,9 @@ impl Transit {
     pub fn new(settings: Settings, egress: Egress) -> Result<Self> {
         let base = Url::parse(&settings.url).map_err(|_| misconfigured("its address cannot be read"))?;
         let is_name = |name: &str| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+            // No part of a path that leads elsewhere.
+            let is_plain = !name.is_empty() && !name.starts_with('.');
+            is_plain && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         };
         if !is_name(&settings.key) || !settings.mount.split('/').all(is_name) {
             return Err(misconfigured("the names of the engine and of the key are letters, digits, - _ and ."));

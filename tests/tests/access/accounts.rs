@@ -249,6 +249,8 @@ async fn an_erased_account_leaves_no_byte_of_its_address() -> Result<()> {
     call(&agent, "set_staff_name", json!({"name": "Ann"})).await?.ok();
     let (sessions, names) = (app.rows("sessions").await?, app.rows("staff_names").await?);
     app.program_says(&["account", "erase", &email]).await?;
+    // On SQLite the word of another process does not come, and who was there a moment ago is recognised for a second.
+    app.advance(std::time::Duration::from_secs(1));
     assert_eq!(agent.graphql("viewer", json!({})).await?.status, 401);
     assert_eq!((app.rows("sessions").await?, app.rows("staff_names").await?), (sessions - 1, names - 1));
     assert_eq!(app.rows("memberships").await?, app.rows("workspaces").await?);

@@ -84,10 +84,15 @@ async fn nobody_makes_a_role_that_may_do_more_than_it_may_or_they_may() -> Resul
     call(&acme, "assign_custom_role", json!({"accountId": own, "customRoleId": keeper})).await?.ok();
     assert_eq!(create(&kim, "ADMIN", json!(["KEYS_WRITE"])).await?.as_deref(), Some("FORBIDDEN"));
     assert_eq!(create(&kim, "AGENT", json!(["CHATS_READ"])).await?, None);
+    let refusal = async |operation: &str, input: Value| -> Result<Option<String>> {
+        let reply = call(&kim, operation, input).await?;
+        let denied = reply.body.pointer("/errors/0/extensions/code").and_then(Value::as_str);
+        Ok(reply.user_error().or(denied).map(str::to_owned))
+    };
     let widen = json!({"customRoleId": keeper, "permissions": ["WORKSPACE_WRITE", "KEYS_WRITE"]});
-    assert_eq!(call(&kim, "change_custom_role", widen).await?.user_error(), Some("FORBIDDEN"));
+    assert_eq!(refusal("change_custom_role", widen).await?.as_deref(), Some("FORBIDDEN"));
     let take = json!({"accountId": own, "customRoleId": admin});
-    let taken = call(&kim, "assign_custom_role", take).await?.user_error().map(str::to_owned);
+    let taken = refusal("assign_custom_role", take).await?;
     ensure!(matches!(taken.as_deref(), Some("FORBIDDEN" | "CONFLICT")), "{taken:?}");
     let twice = json!({"name": "Keeper", "role": "AGENT", "permissions": ["CHATS_READ"]});
     assert_eq!(call(&acme, "create_custom_role", twice).await?.user_error(), Some("CONFLICT"));

@@ -74,7 +74,7 @@ async fn the_audit_log_arrives_in_order_at_a_server_of_the_workspaces_own() -> R
     }
     let last = standing(&acme).await?;
     ensure!(last["failures"] == 0 && last["behind"] == 0, "{last}");
-    ensure!(receiver.once().values().any(|times| *times == 2), "one came twice: {:?}", receiver.once());
+    ensure!(receiver.once().values().any(|times| *times > 1), "one came again: {:?}", receiver.once());
     let mut numbers: Vec<i64> = arrived(&receiver)?.iter().filter_map(|entry| entry["seq"].as_i64()).collect();
     numbers.dedup();
     numbers.sort_unstable();

@@ -10,7 +10,7 @@ use std::{
 
 use consigne_foundation::{
     Result, Scope,
-    id::ChatId,
+    id::{ChatId, SubjectId},
     privacy::subjects,
     store::{
         Notice, Store, Topic,
@@ -84,12 +84,17 @@ pub fn listen(
 ) -> impl Stream<Item = Result<ChatEvent>> + Send + use<> {
     // Listening begins before reading, so that no event falls between.
     let mut hearing = feed.listen(chat);
-    let mut notices = store.notices().listen([Notice { topic: Topic::Chat, id: chat.0 }]);
     async_stream::stream! {
-        if let Err(error) = super::record_reading(&scope, &store, chat).await {
-            yield Err(error);
-            return;
-        }
+        let subject = match begin(&scope, &store, chat).await {
+            Ok(subject) => subject,
+            Err(error) => {
+                yield Err(error);
+                return;
+            }
+        };
+        // The person is frozen at once, and their chats go later.
+        let told_by = [Notice { topic: Topic::Chat, id: chat.0 }, Notice { topic: Topic::Session, id: subject.0 }];
+        let mut notices = store.notices().listen(told_by);
         let mut seen = after.max(0);
         loop {
             match next(&scope, &store, chat, seen).await {
@@ -127,6 +132,13 @@ pub fn listen(
             }
         }
     }
+}
+
+/// Whose chat it is; that somebody reads it is written down.
+async fn begin(scope: &Scope, store: &Store, chat: ChatId) -> Result<SubjectId> {
+    super::record_reading(scope, store, chat).await?;
+    let tx = store.read(scope).await?;
+    Ok(super::find(scope, &tx, chat).await?.subject_id)
 }
 
 async fn next(scope: &Scope, store: &Store, chat: ChatId, after: i64) -> Result<Vec<ChatEvent>> {

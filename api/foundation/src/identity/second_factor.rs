@@ -29,7 +29,7 @@ use crate::{
     id::{AccountId, fill_random},
     scope::{Permission, Scope},
     store::{
-        InstanceTx, Store, WorkspaceTx,
+        InstanceTx, Notice, Store, Topic, WorkspaceTx,
         entity::{accounts as account_table, memberships, second_factors, sessions, workspaces},
     },
     vault::Place,
@@ -254,6 +254,7 @@ pub async fn require(scope: &Scope, store: &Store, grace: Option<i64>) -> Result
         .filter(without)
         .exec(tx.db())
         .await?;
+    tx.notify(Notice { topic: Topic::Session, id: scope.workspace().0 });
     let event = Event::new("workspace.second_factor_required").target("workspace", scope.workspace().0);
     audit::append(scope, &tx, event.detail("graceDays", grace)).await?;
     tx.commit().await
@@ -322,6 +323,7 @@ pub(super) async fn mark_confirmed(tx: &InstanceTx, session: crate::id::SessionI
         .filter(sessions::Column::Id.eq(session))
         .exec(tx.db())
         .await?;
+    tx.notify(Notice { topic: Topic::Session, id: session.0 });
     Ok(())
 }
 

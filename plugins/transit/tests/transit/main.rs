@@ -136,5 +136,5 @@ async fn settings_that_cannot_work_are_refused_before_anything_is_sent() {
         };
         assert!(matches!(refused.kind, PluginErrorKind::Misconfigured | PluginErrorKind::HostNotAllowed), "{refused}");
     }
-    assert!(server.refused().is_empty());
+    assert!(server.refused().is_empty(), "{:?}", server.refused());
 }
