@@ -9,7 +9,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::authenticate::{Authenticated, authenticate};
+use super::authenticate::{Authenticated, AuthenticatedAs, authenticate};
 use crate::{clock::Timestamp, error::Result, store::Store};
 
 /// How long it is relied on; what is revoked by word between processes that gets lost is refused after this.
@@ -50,7 +50,8 @@ impl Recognized {
         if all.len() >= MOST {
             all.clear();
         }
-        if let Some(somebody) = &somebody {
+        // Whose data somebody's request is about is found out while they hold a token; that is asked each time.
+        if let Some(somebody) = somebody.as_ref().filter(|somebody| somebody.kind != AuthenticatedAs::Person) {
             // The count was read before the rows: a revocation in between makes this stale from the start.
             all.insert(hash, Found { somebody: somebody.clone(), at, revocations });
         }
