@@ -361,21 +361,18 @@ impl InstanceTx {
         let Then { said, calls } = self.then.into_inner().unwrap_or_else(PoisonError::into_inner);
         let notices = &self.store.0.notices;
         if self.tx.get_database_backend() == DbBackend::Postgres {
-            for (notice, to) in said {
-                notices::tell_postgres(&self.tx, notices, notice, to).await?;
+            for (notice, _) in &said {
+                notices::tell_other_processes(&self.tx, notices, *notice).await?;
             }
-            self.tx.commit().await?;
-            calls.into_iter().for_each(|call| call());
-        } else {
-            self.tx.commit().await?;
-            calls.into_iter().for_each(|call| call());
-            for (notice, _) in said.into_iter().filter(|(_, to)| *to == To::Everybody) {
-                notices.tell(notice);
-            }
-            drop(self.turn);
-            if let Some(log) = self.log {
-                connect::write_to_disk(log).await?;
-            }
+        }
+        self.tx.commit().await?;
+        calls.into_iter().for_each(|call| call());
+        for (notice, _) in said.into_iter().filter(|(_, to)| *to == To::Everybody) {
+            notices.tell(notice);
+        }
+        drop(self.turn);
+        if let Some(log) = self.log {
+            connect::write_to_disk(log).await?;
         }
         Ok(())
     }

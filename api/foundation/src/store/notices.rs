@@ -174,12 +174,10 @@ impl Drop for Listening {
     }
 }
 
-/// Tells every process, this one too; or every other one, where this one knows already.
-pub(crate) async fn tell_postgres(tx: &DatabaseTransaction, notices: &Notices, notice: Notice, to: To) -> Result<()> {
-    let text = match to {
-        To::Everybody => notice.to_string(),
-        To::Elsewhere => format!("{notice}:{}", notices.0.process.as_simple()),
-    };
+/// Tells every other process, once the transaction commits. This one is told by whoever commits, without the way through
+/// Postgres.
+pub(crate) async fn tell_other_processes(tx: &DatabaseTransaction, notices: &Notices, notice: Notice) -> Result<()> {
+    let text = format!("{notice}:{}", notices.0.process.as_simple());
     let notify =
         Statement::from_sql_and_values(DbBackend::Postgres, "SELECT pg_notify($1, $2)", [CHANNEL.into(), text.into()]);
     tx.query_one_raw(notify).await?;
