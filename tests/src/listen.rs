@@ -1,7 +1,7 @@
 //! Listening to subscriptions as the npm clients do: `graphql-transport-ws` over WebSocket, and `graphql-sse` with
 //! distinct connections.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::{SinkExt, StreamExt, stream::BoxStream};
@@ -35,6 +35,20 @@ impl Listener {
             }
         }
         bail!("the stream was completed before the event that was waited for; seen: {all:?}")
+    }
+
+    /// How long it takes until the stream is over, and what it said last.
+    #[expect(clippy::disallowed_methods, reason = "what is promised is a second of the listener's own time")]
+    pub async fn over(&mut self) -> (Duration, String) {
+        let start = Instant::now();
+        let mut last = String::new();
+        loop {
+            match self.next().await {
+                Ok(Some(event)) => last = event.to_string(),
+                Ok(None) => return (start.elapsed(), last),
+                Err(error) => return (start.elapsed(), format!("{last} {error}")),
+            }
+        }
     }
 
     /// All results until the server completes the stream.

@@ -51,16 +51,6 @@ impl WebhookChannel {
         })
     }
 
-    async fn attempt(&self, delivery: Delivery) -> Result<Receipt> {
-        let (id, now) = (delivery.key.clone(), delivery.now);
-        let thread = match &delivery.notice {
-            Notice::Opened(opened) => Some(opened.escalation.clone()),
-            _ => delivery.thread.clone(),
-        };
-        self.post(&id, now, &Payload::of(delivery)).await?;
-        Ok(Receipt { thread, message: Some(id) })
-    }
-
     /// Sends a payload, signed now, under an id.
     pub(crate) async fn post(&self, id: &str, now: i64, payload: &impl Serialize) -> Result<()> {
         match tokio::time::timeout(WHOLE, self.post_once(id, now, payload)).await {
@@ -106,7 +96,13 @@ impl Channel for WebhookChannel {
     }
 
     async fn deliver(&self, delivery: Delivery) -> Result<Receipt> {
-        self.attempt(delivery).await
+        let (id, now) = (delivery.key.clone(), delivery.now);
+        let thread = match &delivery.notice {
+            Notice::Opened(opened) => Some(opened.escalation.clone()),
+            _ => delivery.thread.clone(),
+        };
+        self.post(&id, now, &Payload::of(delivery)).await?;
+        Ok(Receipt { thread, message: Some(id) })
     }
 
     async fn receive(&self, request: InboundRequest) -> Result<Received> {

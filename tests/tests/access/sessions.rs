@@ -1,17 +1,16 @@
 //! Sessions are seen and ended: at once, streams included, on every gateway.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use consigne_tests::{
     app::{TestApp, minutes},
     database::Database,
-    listen::Listener,
     people::Member,
 };
 use serde_json::{Value, json};
 
-use super::{SignedIn, owner, refresh, sign_in};
+use super::{SignedIn, listening, owner, refresh, sign_in};
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0";
 
@@ -118,35 +117,6 @@ async fn a_member_goes_over_to_another_workspace_and_leaves_the_first() -> Resul
     Ok(())
 }
 
-/// Listens, and is heard to listen: an event has come.
-async fn listening(app: &TestApp, member: &Member, over_websocket: bool) -> Result<Listener> {
-    let assistant = member.assistant("Ada").await?;
-    member.call_people(&assistant, &["recorder"], json!({})).await?;
-    let mut listener = match over_websocket {
-        true => member.listen_over_websocket("inbox_events", json!({"after": 0})).await?,
-        false => member.listen("inbox_events", json!({"after": 0})).await?,
-    };
-    let visitor = member.visitor(&assistant).await?;
-    visitor.request_person(&visitor.start_chat().await?).await?;
-    app.run_jobs().await?;
-    listener.next().await?;
-    Ok(listener)
-}
-
-/// How long it takes until the stream is over, and what it said last.
-#[expect(clippy::disallowed_methods, reason = "what is promised is a second of the listener's own time")]
-async fn over(listener: &mut Listener) -> (Duration, String) {
-    let start = Instant::now();
-    let mut last = String::new();
-    loop {
-        match listener.next().await {
-            Ok(Some(event)) => last = event.to_string(),
-            Ok(None) => return (start.elapsed(), last),
-            Err(error) => return (start.elapsed(), format!("{last} {error}")),
-        }
-    }
-}
-
 async fn revoke(by: &SignedIn, member: &Member) -> Result<()> {
     let session = member.graphql("sessions", json!({})).await?.ok();
     let current = session.get("/sessions").as_array().cloned().unwrap_or_default();
@@ -161,9 +131,9 @@ async fn a_revoked_session_is_out_within_a_second_and_its_streams_close() -> Res
     let by = owner(&app).await?;
     for over_websocket in [true, false] {
         let acme = app.workspace(if over_websocket { "over websocket" } else { "over events" }).await?;
-        let mut listener = listening(&app, &acme, over_websocket).await?;
+        let mut listener = listening(&app, &acme, &acme, over_websocket).await?;
         revoke(&by, &acme).await?;
-        let (took, last) = over(&mut listener).await;
+        let (took, last) = listener.over().await;
         ensure!(took < Duration::from_secs(1), "{took:?}");
         ensure!(last.contains("UNAUTHENTICATED") || last.contains("4401"), "{last}");
         assert_eq!(acme.graphql("viewer", json!({})).await?.status, 401);
@@ -181,9 +151,9 @@ async fn a_session_that_is_revoked_at_one_gateway_is_out_at_the_other() -> Resul
     let other = app.another_gateway().await?;
     let there = acme.at(&other.url);
     there.graphql("viewer", json!({})).await?.ok();
-    let mut listener = listening(&app, &there, true).await?;
+    let mut listener = listening(&app, &there, &there, true).await?;
     revoke(&by, &acme).await?;
-    let (took, last) = over(&mut listener).await;
+    let (took, last) = listener.over().await;
     ensure!(took < Duration::from_secs(1), "{took:?}");
     ensure!(last.contains("UNAUTHENTICATED") || last.contains("4401"), "{last}");
     assert_eq!(there.graphql("viewer", json!({})).await?.status, 401);
@@ -207,7 +177,7 @@ async fn a_revoked_key_is_out_at_once_too() -> Result<()> {
     };
     let keys = acme.graphql("api_keys", json!({})).await?.ok();
     acme.graphql("revoke_api_key", json!({"input": {"apiKeyId": keys.text("/apiKeys/0/id")}})).await?.ok();
-    let (took, last) = over(&mut listener).await;
+    let (took, last) = listener.over().await;
     ensure!(took < Duration::from_secs(1), "{took:?}: {last}");
     Ok(())
 }

@@ -1,16 +1,13 @@
 //! The provider says that a sign-in is over, and it is.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use consigne_tests::{
-    listen::Listener,
-    people::Member,
-    standins::issuer::{Signing, Token},
-};
+use consigne_tests::standins::issuer::{Signing, Token};
 use serde_json::{Value, json};
 
 use super::{World, post_logout, saying};
+use crate::access::listening;
 
 async fn log_out(world: &World, workspace: &str, token: &str) -> Result<u16> {
     let answer = post_logout(&world.app, workspace, "logout_token", token).await?;
@@ -18,41 +15,15 @@ async fn log_out(world: &World, workspace: &str, token: &str) -> Result<u16> {
     Ok(answer.status().as_u16())
 }
 
-/// Listens, and is heard to listen: an event has come.
-async fn listening(world: &World, who: &consigne_tests::client::Client, acme: &Member) -> Result<Listener> {
-    let assistant = acme.assistant("Ada").await?;
-    acme.call_people(&assistant, &["recorder"], json!({})).await?;
-    let mut listener = who.listen_over_websocket("inbox_events", json!({"after": 0})).await?;
-    let visitor = acme.visitor(&assistant).await?;
-    visitor.request_person(&visitor.start_chat().await?).await?;
-    world.app.run_jobs().await?;
-    listener.next().await?;
-    Ok(listener)
-}
-
-/// How long it takes until the stream is over, and what it said last.
-#[expect(clippy::disallowed_methods, reason = "what is promised is a second of the listener's own time")]
-async fn over(listener: &mut Listener) -> (Duration, String) {
-    let start = Instant::now();
-    let mut last = String::new();
-    loop {
-        match listener.next().await {
-            Ok(Some(event)) => last = event.to_string(),
-            Ok(None) => return (start.elapsed(), last),
-            Err(error) => return (start.elapsed(), format!("{last} {error}")),
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_subscription_is_closed_within_a_second_and_the_session_is_over() -> Result<()> {
     let world = World::start().await?;
     let ana = world.signed_on(json!({})).await?;
     let elsewhere = world.signed_on(json!({"sid": "sign-in-2"})).await?;
-    let mut listener = listening(&world, &ana, &world.acme).await?;
+    let mut listener = listening(&world.app, &ana, &world.acme, true).await?;
     let token = world.issuer.logout_token(world.now(), Token::default());
     assert_eq!(log_out(&world, &world.acme.workspace, &token).await?, 200);
-    let (took, last) = over(&mut listener).await;
+    let (took, last) = listener.over().await;
     ensure!(took < Duration::from_secs(1), "{took:?}");
     ensure!(last.contains("UNAUTHENTICATED") || last.contains("4401"), "{last}");
     assert_eq!(ana.graphql("viewer", json!({})).await?.status, 401);

@@ -14,10 +14,10 @@ use consigne_foundation::{
     privacy::subjects,
     store::{
         Notice, Store, Topic,
-        replay::{LOOK_EVERY, PAGE},
+        replay::{Numbered, PAGE, replay_or_hear},
     },
 };
-use futures::Stream;
+use futures::{Stream, stream};
 use tokio::sync::broadcast;
 
 use super::events::{self, ChatEvent};
@@ -82,10 +82,11 @@ pub fn listen(
     chat: ChatId,
     after: i64,
 ) -> impl Stream<Item = Result<ChatEvent>> + Send + use<> {
-    // Listening begins before reading, so that no event falls between.
-    let mut hearing = feed.listen(chat);
+    // Hearing begins before reading, so that no event falls between.
+    let hearing = feed.listen(chat);
     async_stream::stream! {
-        let subject = match begin(&scope, &store, chat).await {
+        // On the heap while it reads, and not within each of thousands of listeners that rest.
+        let subject = match Box::pin(begin(&scope, &store, chat)).await {
             Ok(subject) => subject,
             Err(error) => {
                 yield Err(error);
@@ -94,43 +95,22 @@ pub fn listen(
         };
         // The person is frozen at once, and their chats go later.
         let told_by = [Notice { topic: Topic::Chat, id: chat.0 }, Notice { topic: Topic::Session, id: subject.0 }];
-        let mut notices = store.notices().listen(told_by);
-        let mut seen = after.max(0);
-        loop {
-            match next(&scope, &store, chat, seen).await {
-                Ok(page) => {
-                    let is_full = page.len() as u64 == PAGE;
-                    for event in page {
-                        seen = event.seq;
-                        yield Ok(event);
-                    }
-                    if is_full {
-                        continue;
-                    }
-                }
-                Err(error) => {
-                    yield Err(error);
-                    return;
-                }
-            }
-            // What was written about a person who was erased, or whose data may only be stored since, was written before: the
-            // transaction that writes a delta sees to that.
-            loop {
-                let heard = tokio::select! {
-                    biased;
-                    heard = hearing.next() => heard,
-                    _ = notices.wait(LOOK_EVERY) => None,
-                };
-                match heard {
-                    Some(event) if event.seq <= seen => {}
-                    Some(event) if event.seq == seen + 1 => {
-                        seen = event.seq;
-                        yield Ok(event);
-                    }
-                    _ => break,
-                }
-            }
+        // What is heard was checked by the transaction that wrote it: nobody is heard of who was erased, or whose data may only
+        // be stored.
+        let heard = stream::unfold(hearing, |mut hearing| async move { Some((hearing.next().await, hearing)) });
+        let events = replay_or_hear(store.clone(), after, told_by, heard, move |seen| {
+            let (scope, store) = (scope.clone(), store.clone());
+            Box::pin(async move { next(&scope, &store, chat, seen).await })
+        });
+        for await event in events {
+            yield event;
         }
+    }
+}
+
+impl Numbered for ChatEvent {
+    fn seq(&self) -> i64 {
+        self.seq
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use consigne_foundation::{Result, Scope, id::random_uuid, keys::SealedElsewhere};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
-use super::Knowledge;
+use super::{Knowledge, sweep};
 use crate::entity::{documents, uploads};
 
 /// The files of documents and uploads. What leaves is gone by itself before long: it is only counted.
@@ -20,7 +20,8 @@ impl SealedElsewhere for SealedFiles {
     }
 
     async fn reseal(&self, scope: &Scope, version: u32) -> Result<()> {
-        for path in self.named(scope).await? {
+        let named: BTreeSet<String> = sweep::files(&self.0.store.read(scope).await?).await?.into_iter().collect();
+        for path in named {
             if self.0.blobs.sealed_by(&path).await? == Some(version) {
                 self.reseal_one(scope, &path).await?;
             }
@@ -38,25 +39,6 @@ impl SealedElsewhere for SealedFiles {
 }
 
 impl SealedFiles {
-    async fn named(&self, scope: &Scope) -> Result<BTreeSet<String>> {
-        let tx = self.0.store.read(scope).await?;
-        let of_documents: Vec<String> = documents::Entity::find()
-            .filter(documents::Column::WorkspaceId.eq(scope.workspace()))
-            .select_only()
-            .column(documents::Column::BlobKey)
-            .into_tuple()
-            .all(tx.db())
-            .await?;
-        let of_uploads: Vec<Option<String>> = uploads::Entity::find()
-            .filter(uploads::Column::WorkspaceId.eq(scope.workspace()))
-            .select_only()
-            .column(uploads::Column::BlobKey)
-            .into_tuple()
-            .all(tx.db())
-            .await?;
-        Ok(of_documents.into_iter().chain(of_uploads.into_iter().flatten()).collect())
-    }
-
     async fn reseal_one(&self, scope: &Scope, old: &str) -> Result<()> {
         let (knowledge, workspace) = (&self.0, scope.workspace());
         let key = knowledge.store.vault().workspace_key(workspace).await?;

@@ -13,6 +13,7 @@ use consigne_foundation::{
     jobs::{self, Duty, DutyContext},
     leaving,
     privacy::exports,
+    store::WorkspaceTx,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use tokio::sync::Mutex;
@@ -212,23 +213,27 @@ impl Duty for BlobSweep {
 impl BlobSweep {
     async fn named(&self, scope: &Scope) -> Result<HashSet<String>> {
         let tx = self.knowledge.store.read(scope).await?;
-        let of_documents: Vec<String> = documents::Entity::find()
-            .filter(documents::Column::WorkspaceId.eq(scope.workspace()))
-            .select_only()
-            .column(documents::Column::BlobKey)
-            .into_tuple()
-            .all(tx.db())
-            .await?;
-        let of_uploads: Vec<Option<String>> = uploads::Entity::find()
-            .filter(uploads::Column::WorkspaceId.eq(scope.workspace()))
-            .select_only()
-            .column(uploads::Column::BlobKey)
-            .into_tuple()
-            .all(tx.db())
-            .await?;
         let of_exports = exports::files(&tx).await?;
         let of_archives = leaving::exports::files(&tx).await?;
-        let of_all = of_documents.into_iter().chain(of_uploads.into_iter().flatten());
-        Ok(of_all.chain(of_exports).chain(of_archives).collect())
+        Ok(files(&tx).await?.into_iter().chain(of_exports).chain(of_archives).collect())
     }
+}
+
+/// Files that rows of documents and uploads name.
+pub(super) async fn files(tx: &WorkspaceTx) -> Result<Vec<String>> {
+    let of_documents: Vec<String> = documents::Entity::find()
+        .filter(documents::Column::WorkspaceId.eq(tx.workspace()))
+        .select_only()
+        .column(documents::Column::BlobKey)
+        .into_tuple()
+        .all(tx.db())
+        .await?;
+    let of_uploads: Vec<Option<String>> = uploads::Entity::find()
+        .filter(uploads::Column::WorkspaceId.eq(tx.workspace()))
+        .select_only()
+        .column(uploads::Column::BlobKey)
+        .into_tuple()
+        .all(tx.db())
+        .await?;
+    Ok(of_documents.into_iter().chain(of_uploads.into_iter().flatten()).collect())
 }

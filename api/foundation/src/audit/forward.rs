@@ -31,8 +31,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// Entries of one request.
 const AT_ONCE: usize = 100;
 
-/// Requests to one plugin in one go, so that a long log does not keep others waiting.
-const GOES: usize = 20;
+/// Pages of the log that are read for one plugin in one go, so that a long log does not keep others waiting.
+const PAGES: usize = 4;
 
 /// A plugin that takes the audit log, and how far it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,10 +125,14 @@ impl AuditForward {
             return Ok(());
         }
         let Some(mut row) = begun(scope, store, plugin).await? else { return Ok(()) };
-        for _ in 0..GOES {
+        for _ in 0..PAGES {
             let entries = since(scope, store, row.seq).await?;
-            let Some(some) = entries.chunks(AT_ONCE).next() else { return Ok(()) };
-            row = self.send_some(scope, store, sink.as_ref(), row, some).await?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            for some in entries.chunks(AT_ONCE) {
+                row = self.send_some(scope, store, sink.as_ref(), row, some).await?;
+            }
         }
         Ok(())
     }
@@ -164,10 +168,11 @@ fn without_person(entry: &Entry) -> Value {
 
 /// The plugin's row, unless it is not its time; from now on, where it has none.
 async fn begun(scope: &Scope, store: &Store, plugin: &str) -> Result<Option<table::Model>> {
-    let tx = store.write(scope).await?;
-    if let Some(row) = find(&tx, plugin).await? {
+    // Most of the time there is one, and nothing to be written.
+    if let Some(row) = find(&store.read(scope).await?, plugin).await? {
         return Ok((row.next_at <= store.now()).then_some(row));
     }
+    let tx = store.write(scope).await?;
     let row = table::Model {
         workspace_id: scope.workspace(),
         plugin_id: plugin.to_owned(),

@@ -163,8 +163,7 @@ pub async fn assign(scope: &Scope, store: &Store, account: AccountId, id: Custom
     let row = find(&tx, id).await?;
     require_within(scope, Permissions::parse(&row.permissions))?;
     members::set(&tx, account, memberships::Column::Role, row.role.as_str()).await?;
-    members::set(&tx, account, memberships::Column::CustomRoleId, Some(id)).await?;
-    members::set(&tx, account, memberships::Column::Permissions, Some(row.permissions)).await?;
+    members::set_custom_role(&tx, account, Some(row.clone())).await?;
     review::reviewed(&tx, account).await?;
     members::tell_sessions(&tx, account).await?;
     let event = Event::new("member.role_changed").target("account", account.0);
@@ -200,9 +199,7 @@ pub(super) async fn require_may_invite(
 
 /// Gives it to a member who begins.
 pub(super) async fn give(tx: &WorkspaceTx, account: AccountId, id: CustomRoleId) -> Result<()> {
-    let row = find(tx, id).await?;
-    members::set(tx, account, memberships::Column::CustomRoleId, Some(id)).await?;
-    members::set(tx, account, memberships::Column::Permissions, Some(row.permissions)).await
+    members::set_custom_role(tx, account, Some(find(tx, id).await?)).await
 }
 
 /// A transaction in which the actor may give these permissions.

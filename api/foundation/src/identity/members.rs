@@ -13,11 +13,11 @@ use crate::{
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    id::{AccountId, CustomRoleId},
+    id::AccountId,
     scope::{Actor, Permission, Scope},
     store::{
         Notice, Store, Topic, WorkspaceTx,
-        entity::{memberships, sessions as session_table},
+        entity::{custom_roles, memberships, sessions as session_table},
     },
 };
 
@@ -29,8 +29,7 @@ pub async fn change_role(scope: &Scope, store: &Store, account: AccountId, role:
     let (tx, before) = begin(scope, store, account).await?;
     require_power_over(scope, &tx, role).await?;
     set(&tx, account, memberships::Column::Role, role.name()).await?;
-    set(&tx, account, memberships::Column::CustomRoleId, Option::<CustomRoleId>::None).await?;
-    set(&tx, account, memberships::Column::Permissions, Option::<String>::None).await?;
+    set_custom_role(&tx, account, None).await?;
     review::reviewed(&tx, account).await?;
     tell_sessions(&tx, account).await?;
     let event = Event::new("member.role_changed").target("account", account.0);
@@ -128,6 +127,17 @@ pub(super) async fn set(
         .exec(tx.db())
         .await?;
     Ok(())
+}
+
+/// Writes which of the workspace's own roles a membership has, with what that allows; none where it has the whole of its role.
+pub(super) async fn set_custom_role(
+    tx: &WorkspaceTx,
+    account: AccountId,
+    custom: Option<custom_roles::Model>,
+) -> Result<()> {
+    let (id, permissions) = custom.map(|custom| (custom.id, custom.permissions)).unzip();
+    set(tx, account, memberships::Column::CustomRoleId, id).await?;
+    set(tx, account, memberships::Column::Permissions, permissions).await
 }
 
 /// Whoever holds a stream open looks at what they may do.

@@ -1,8 +1,8 @@
 //! Events that are rows: those behind a number, then those that come, on whichever gateway they are made.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, pin::pin, time::Duration};
 
-use futures::Stream;
+use futures::{Stream, StreamExt, stream};
 
 use super::{Notice, Store};
 use crate::error::Result;
@@ -31,9 +31,26 @@ where
     E: Numbered + Send,
     R: Future<Output = Result<Vec<E>>> + Send,
 {
+    replay_or_hear(store, after, [told_by], stream::pending(), read)
+}
+
+/// As [`replay`], and takes an event that follows the last one as it is `heard`, without reading it. Where some were not
+/// heard (`None`, or a gap), they are read.
+pub fn replay_or_hear<E, R>(
+    store: Store,
+    after: i64,
+    told_by: impl IntoIterator<Item = Notice> + Send,
+    heard: impl Stream<Item = Option<E>> + Send,
+    read: impl Fn(i64) -> R + Send,
+) -> impl Stream<Item = Result<E>> + Send
+where
+    E: Numbered + Send,
+    R: Future<Output = Result<Vec<E>>> + Send,
+{
     async_stream::stream! {
         // Listening begins before reading, so that no event falls between.
-        let mut notices = store.notices().listen([told_by]);
+        let mut notices = store.notices().listen(told_by);
+        let mut heard = pin!(heard);
         let mut seen = after.max(0);
         loop {
             match read(seen).await {
@@ -52,7 +69,21 @@ where
                     return;
                 }
             }
-            notices.wait(LOOK_EVERY).await;
+            loop {
+                let event = tokio::select! {
+                    biased;
+                    event = heard.next() => event.flatten(),
+                    _ = notices.wait(LOOK_EVERY) => None,
+                };
+                match event {
+                    Some(event) if event.seq() <= seen => {}
+                    Some(event) if event.seq() == seen + 1 => {
+                        seen = event.seq();
+                        yield Ok(event);
+                    }
+                    _ => break,
+                }
+            }
         }
     }
 }
