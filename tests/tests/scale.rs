@@ -160,14 +160,22 @@ async fn erased_among(others: u64) -> Result<Duration> {
 /// keys, is purged of it next, then the database.
 async fn all_but_purged(app: &TestApp) -> Result<Instant> {
     let db = app.database.connections().await?.into_iter().next().context("there is a database")?;
-    let sql = "SELECT count(*) AS n FROM erasure_steps WHERE state = 'PENDING' \
-         AND name NOT IN ('backups', 'purge', 'certificate')";
+    let sql = "SELECT name FROM erasure_steps WHERE state = 'PENDING' \
+         AND name NOT IN ('backups', 'purge', 'certificate') ORDER BY position";
+    let (mut waiting, mut since) = (Vec::new(), stopwatch());
     for _ in 0..60_000 {
-        let left = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
-        if left.context("a count has a row")?.try_get::<i64>("", "n")? == 0 {
+        let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+        let left: Vec<String> = rows.iter().map(|row| row.try_get("", "name")).collect::<Result<_, _>>()?;
+        if left.len() < waiting.len() {
+            let done: Vec<_> = waiting.iter().filter(|name| !left.contains(name)).collect();
+            println!("  {done:?} in {:.1?}", since.elapsed());
+            since = stopwatch();
+        }
+        if left.is_empty() {
             return Ok(stopwatch());
         }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        waiting = left;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     anyhow::bail!("the erasure did not come to its purge")
 }

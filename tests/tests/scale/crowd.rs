@@ -15,6 +15,10 @@ const CHATS: u64 = 5;
 const EVENTS: [(&str, &str); 4] =
     [("MESSAGE_POSTED", "question_id"), ("ANSWER_STARTED", "id"), ("ANSWER_DELTA", "id"), ("ANSWER_COMPLETED", "id")];
 
+/// The moment, in milliseconds, at which the crowd came, and the one at which the newest visitor wrote more.
+const LONG_AGO: u64 = 1_500_000_000_000;
+const LATER: u64 = 1_600_000_000_000;
+
 /// The person of the visitor who came last, by the test's clock.
 pub const NEWEST: &str = "(SELECT subject_id FROM visitors ORDER BY created_at DESC, id DESC LIMIT 1)";
 
@@ -65,7 +69,7 @@ impl Crowd {
 
     /// Visitors who never were, with this many messages between them.
     pub async fn of_others(&self, messages: u64) -> Result<()> {
-        let id = self.random_id();
+        let id = self.id_at(&format!("{LONG_AGO} + n.i * 60000"));
         let visitors = messages.div_ceil(PER_CHAT * CHATS);
         self.run(&format!(
             "INSERT INTO subjects (workspace_id, id, kind, state, generation, created_at) \
@@ -76,7 +80,7 @@ impl Crowd {
         .await?;
         self.run(&format!(
             "INSERT INTO visitors (workspace_id, id, subject_id, assistant_id, created_at, last_seen_at) \
-             SELECT s.workspace_id, {id}, s.id, v.assistant_id, 1, 1 FROM subjects s \
+             SELECT s.workspace_id, s.id, s.id, v.assistant_id, 1, 1 FROM subjects s \
              JOIN visitors v ON v.subject_id = {OLDEST} WHERE s.created_at = 1"
         ))
         .await?;
@@ -88,17 +92,17 @@ impl Crowd {
             series(visitors)
         );
         self.keys.execute_unprepared(&sql).await?;
-        self.chats(OLDEST, "(SELECT id FROM subjects WHERE created_at = 1)", CHATS, PER_CHAT).await
+        self.chats(OLDEST, "(SELECT id FROM subjects WHERE created_at = 1)", CHATS, LONG_AGO).await
     }
 
     /// More messages of the visitor who came last, like those that were asked.
     pub async fn of_the_newest(&self, messages: u64) -> Result<()> {
-        self.chats(NEWEST, NEWEST, messages.div_ceil(PER_CHAT), PER_CHAT).await
+        self.chats(NEWEST, NEWEST, messages.div_ceil(PER_CHAT), LATER).await
     }
 
-    /// Copies what `from` wrote and was answered, turn by turn, into new chats of each of `to`.
-    async fn chats(&self, from: &str, to: &str, chats: u64, turns: u64) -> Result<()> {
-        let id = self.random_id();
+    /// Copies what `from` wrote and was answered, turn by turn, into new chats of each of `to`, the first of which began then.
+    async fn chats(&self, from: &str, to: &str, chats: u64, began: u64) -> Result<()> {
+        let turns = PER_CHAT;
         let events: String = EVENTS
             .iter()
             .map(|(kind, target)| {
@@ -114,16 +118,24 @@ impl Crowd {
         ))
         .await?;
         self.run(&format!(
-            "CREATE TEMPORARY TABLE new_chats AS SELECT {id} AS id, s.id AS subject_id, \
-             (SELECT id FROM chats WHERE subject_id = {from} ORDER BY id LIMIT 1) AS model FROM subjects s CROSS JOIN {} WHERE s.id IN {to}",
+            "CREATE TEMPORARY TABLE numbered AS SELECT s.id AS subject_id, row_number() OVER (ORDER BY n.i, s.id) AS number \
+             FROM subjects s CROSS JOIN {} WHERE s.id IN {to}",
             series(chats)
+        ))
+        .await?;
+        // One every ten seconds, in which others go on: what a person wrote lies apart, as it does in a real workspace.
+        self.run(&format!(
+            "CREATE TEMPORARY TABLE new_chats AS SELECT {} AS id, n.number, n.subject_id, \
+             (SELECT id FROM chats WHERE subject_id = {from} ORDER BY id LIMIT 1) AS model FROM numbered n",
+            self.id_at(&format!("{began} + n.number * 10000"))
         ))
         .await?;
         self.run(&format!(
             "CREATE TEMPORARY TABLE new_turns AS SELECT c.id AS chat_id, c.subject_id, n.i AS turn, t.number, \
              {id} AS message_id, {id} AS answer_id FROM new_chats c CROSS JOIN {} \
              JOIN turns t ON t.number = n.i % (SELECT count(*) FROM turns)",
-            series(turns)
+            series(turns),
+            id = self.id_at(&format!("{began} + c.number * 10000 + n.i * 15000"))
         ))
         .await?;
         for (table, rows, replaced) in copies(turns) {
@@ -139,7 +151,7 @@ impl Crowd {
             let (columns, values) = (columns.join(", "), values.join(", "));
             self.run(&format!("INSERT INTO {table} ({columns}) SELECT {values} {rows}")).await?;
         }
-        for table in ["turns", "new_chats", "new_turns"] {
+        for table in ["turns", "numbered", "new_chats", "new_turns"] {
             self.run(&format!("DROP TABLE {table}")).await?;
         }
         Ok(())
@@ -174,10 +186,13 @@ impl Crowd {
         Ok(())
     }
 
-    fn random_id(&self) -> &'static str {
+    /// An id in order of time, as the product makes them: this moment, then random bits.
+    fn id_at(&self, milliseconds: &str) -> String {
         match self.data.get_database_backend() {
-            DbBackend::Postgres => "gen_random_uuid()",
-            _ => "randomblob(16)",
+            DbBackend::Postgres => format!(
+                "(lpad(to_hex(({milliseconds})::bigint), 12, '0') || substr(replace(gen_random_uuid()::text, '-', ''), 13))::uuid"
+            ),
+            _ => format!("unhex(printf('%012x', {milliseconds}) || hex(randomblob(10)))"),
         }
     }
 }
