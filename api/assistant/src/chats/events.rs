@@ -12,8 +12,9 @@ use consigne_foundation::{
     vault::{Key, Place},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement, sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    sea_query::{Expr, Query},
 };
 use uuid::Uuid;
 
@@ -131,14 +132,18 @@ pub(crate) struct Delta<'a> {
 /// Appends deltas, each of another chat, and tells other processes; in this one the caller tells whoever listens.
 pub(crate) async fn append_deltas(tx: &WorkspaceTx, deltas: Vec<Delta<'_>>) -> Result<Vec<(ChatId, ChatEvent)>> {
     let now = tx.store().now();
-    let numbered = table_of_chats::Entity::update_many()
+    let mut number = table_of_chats::Entity::update_many()
         .col_expr(table_of_chats::Column::LastSeq, Expr::col(table_of_chats::Column::LastSeq).add(1))
         .col_expr(table_of_chats::Column::UpdatedAt, Expr::value(now))
         .filter(table_of_chats::Column::WorkspaceId.eq(tx.workspace()))
         .filter(table_of_chats::Column::Id.is_in(padded(deltas.iter().map(|delta| delta.chat).collect())))
-        .exec_with_returning(tx.db())
-        .await?;
-    let numbers: HashMap<ChatId, i64> = numbered.into_iter().map(|chat| (chat.id, chat.last_seq)).collect();
+        .into_query();
+    // No other column comes back: whole chats would cost more than all the rest.
+    number.returning(Query::returning().columns([table_of_chats::Column::Id, table_of_chats::Column::LastSeq]));
+    let mut numbers: HashMap<ChatId, i64> = HashMap::with_capacity(deltas.len());
+    for row in tx.db().query_all(&number).await? {
+        numbers.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+    }
     let (mut rows, mut said) = (Vec::with_capacity(deltas.len()), Vec::with_capacity(deltas.len()));
     for Delta { key, chat, subject, answer, text } in deltas {
         let seq = *numbers.get(&chat).ok_or_else(|| Error::not_found("chat"))?;

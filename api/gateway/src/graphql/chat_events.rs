@@ -165,7 +165,8 @@ impl ChatSubscription {
             live::listen(scope.clone(), store.clone(), &ctx.services().feed, chat, i64::from(after.unwrap_or(0)));
         Ok(happenings.then(move |event| {
             let (scope, store) = (scope.clone(), store.clone());
-            async move { ChatEvent::of(&scope, &store, event.map_err(refuse)?).await }
+            // On the heap while it reads, and not within each of thousands of listeners that rest.
+            Box::pin(async move { ChatEvent::of(&scope, &store, event.map_err(refuse)?).await })
         }))
     }
 }

@@ -175,23 +175,23 @@ async fn are_all_wanted(tx: &WorkspaceTx, batch: &[Waiting]) -> Result<bool> {
         return Ok(false);
     }
     admission::require(tx, Purpose::Answering, None).await?;
-    let mut values: Vec<Value> = vec![tx.workspace().into(), Purpose::Answering.name().into()];
-    let runs: Vec<String> = padded(batch.iter().collect())
-        .into_iter()
-        .map(|Waiting { whose, .. }| {
-            values.extend([whose.answer.into(), whose.attempt.into(), whose.generation.into()]);
-            format!("(${}, ${}, ${})", values.len() - 2, values.len() - 1, values.len())
-        })
-        .collect();
+    // Parameters without numbers: SQLite looks a numbered one up among all others.
+    let (workspace, purpose) = (Value::from(tx.workspace()), Value::from(Purpose::Answering.name()));
+    let (mut runs, mut values): (Vec<&str>, Vec<Value>) = (Vec::new(), Vec::new());
+    for Waiting { whose, .. } in padded(batch.iter().collect()) {
+        values.extend([whose.answer.into(), whose.attempt.into(), whose.generation.into(), workspace.clone()]);
+        runs.push("(?, ?, ?, ?)");
+    }
+    values.push(purpose);
     let sql = format!(
-        "WITH runs (answer, attempt, generation) AS (VALUES {}) SELECT COUNT(DISTINCT a.id) AS wanted FROM runs r \
-         CROSS JOIN answers a ON a.workspace_id = $1 AND a.id = r.answer AND a.attempts = r.attempt \
-         CROSS JOIN chats c ON c.workspace_id = $1 AND c.id = a.chat_id \
-         CROSS JOIN subjects s ON s.workspace_id = $1 AND s.id = a.subject_id AND s.generation = r.generation \
-         CROSS JOIN assistants t ON t.workspace_id = $1 AND t.id = a.assistant_id \
+        "WITH runs (answer, attempt, generation, ws) AS (VALUES {}) SELECT COUNT(DISTINCT a.id) AS wanted FROM runs r \
+         CROSS JOIN answers a ON a.workspace_id = r.ws AND a.id = r.answer AND a.attempts = r.attempt \
+         CROSS JOIN chats c ON c.workspace_id = r.ws AND c.id = a.chat_id \
+         CROSS JOIN subjects s ON s.workspace_id = r.ws AND s.id = a.subject_id AND s.generation = r.generation \
+         CROSS JOIN assistants t ON t.workspace_id = r.ws AND t.id = a.assistant_id \
          WHERE a.status = 'STREAMING' AND s.state = 'ACTIVE' AND s.restricted_at IS NULL AND NOT t.is_paused \
-         AND NOT EXISTS (SELECT 1 FROM objections o WHERE o.workspace_id = $1 AND o.subject_id = a.subject_id \
-         AND o.purpose = $2 AND o.stands)",
+         AND NOT EXISTS (SELECT 1 FROM objections o WHERE o.workspace_id = r.ws AND o.subject_id = a.subject_id \
+         AND o.purpose = ? AND o.stands)",
         runs.join(", ")
     );
     let row = tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)).await?;
