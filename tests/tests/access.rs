@@ -12,6 +12,8 @@ mod invitations;
 mod keys;
 #[path = "access/matrix.rs"]
 mod matrix;
+#[path = "access/passkeys.rs"]
+mod passkeys;
 #[path = "access/review.rs"]
 mod review;
 #[path = "access/second_factor.rs"]
@@ -23,6 +25,8 @@ use anyhow::Result;
 use consigne_tests::{
     app::{Credentials, TestApp},
     client::{Client, Reply},
+    listen::Listener,
+    people::Member,
 };
 use serde_json::{Value, json};
 
@@ -64,6 +68,21 @@ pub async fn sign_in(public: &Client, who: &Credentials, more: Value) -> Result<
 /// A mutation that takes one input.
 pub async fn call(who: &Client, operation: &str, input: Value) -> Result<Reply> {
     who.graphql(operation, json!({"input": input})).await
+}
+
+/// Somebody listens to the inbox of a workspace, and is heard to listen: an event has come.
+pub async fn listening(app: &TestApp, who: &Client, acme: &Member, over_websocket: bool) -> Result<Listener> {
+    let assistant = acme.assistant("Ada").await?;
+    acme.call_people(&assistant, &["recorder"], json!({})).await?;
+    let mut listener = match over_websocket {
+        true => who.listen_over_websocket("inbox_events", json!({"after": 0})).await?,
+        false => who.listen("inbox_events", json!({"after": 0})).await?,
+    };
+    let visitor = acme.visitor(&assistant).await?;
+    visitor.request_person(&visitor.start_chat().await?).await?;
+    app.run_jobs().await?;
+    listener.next().await?;
+    Ok(listener)
 }
 
 pub async fn refresh(public: &Client, token: &str) -> Result<Reply> {

@@ -103,6 +103,8 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
         ("embeddingChange", unlike("emc_01JDAAAAAAAAAAAAAAAAAAAAAA")),
         ("erasure", erasure),
         ("job", unlike("job_01JDAAAAAAAAAAAAAAAAAAAAAA")),
+        // A device makes one: `access::passkeys` tries it.
+        ("passkey", unlike("pk_01JDAAAAAAAAAAAAAAAAAAAAAA")),
         ("hold", hold.text("/placeHold/hold/id")),
         ("message", messages.text("/chat/messages/nodes/0/id")),
         ("source", source),
@@ -134,6 +136,7 @@ fn kinds(place: &IdPlace) -> Vec<&'static str> {
         (_, "embeddingChangeId") => vec!["embeddingChange"],
         (_, "jobId") => vec!["job"],
         (_, "holdId") => vec!["hold"],
+        (_, "passkeyId") => vec!["passkey"],
         ("subject", "id") | (_, "subjectId" | "absorbedSubjectId" | "intoSubjectId") => vec!["subject"],
         ("privacyRequest", "id") | (_, "privacyRequestId") => vec!["privacyRequest"],
         ("dataExport", "id") | (_, "exportId") => vec!["export"],

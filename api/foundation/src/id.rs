@@ -137,6 +137,8 @@ ids! {
     SessionId "ses";
     /// What waits for somebody to show a token.
     TicketId "tkt";
+    /// A passkey of an account.
+    PasskeyId "pk";
     /// An invitation into a workspace.
     InvitationId "inv";
     /// An API key, secret or publishable.

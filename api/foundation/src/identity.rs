@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`roles`] (the one table of what each role may do), [`secret`], [`password`], [`accounts`],
 //! [`whence`], `throttle` (how often may be tried), `tickets` (tokens that work once), [`sign_in`](mod@sign_in),
-//! [`second_factor`], [`sessions`]; [`rules`], [`sign_up`](mod@sign_up), [`passwords`], [`address_change`], [`invitations`], [`members`],
+//! [`second_factor`], [`passkeys`], [`sessions`]; [`rules`], [`sign_up`](mod@sign_up), [`passwords`], [`address_change`], [`invitations`], [`members`],
 //! [`custom_roles`], [`closing`] and [`mails`]; [`single_sign_on`] (at a workspace's own identity provider); [`api_keys`],
 //! [`visitors`]; [`visitor_keys`], `visitor_jwt` and
 //! [`known_visitors`] (whom a customer's server vouches for); then [`signing`] and [`tokens`]; last
@@ -30,6 +30,7 @@ pub mod known_visitors;
 pub mod mails;
 pub mod members;
 pub mod operator;
+pub mod passkeys;
 pub mod password;
 pub mod passwords;
 pub mod recognized;

@@ -20,7 +20,11 @@ use consigne_foundation::{
     Clock,
     backups::{Backups, Migrate, UpTo},
     blobs::Blobs,
-    identity::{mails::AccountMails, single_sign_on::SingleSignOn},
+    identity::{
+        mails::AccountMails,
+        passkeys::{Party, Passkeys},
+        single_sign_on::SingleSignOn,
+    },
     jobs::Runner,
     keys::{check::Thoroughness, refuse_missing_versions},
     leaving::ArchiveHolder,
@@ -438,6 +442,10 @@ fn services(
         rules: config.accounts.rules()?,
         console_url: account_mails.console_url.clone(),
     };
+    let passkeys = Passkeys {
+        store: store.clone(),
+        party: Party::of(&account_mails.console_url, config.accounts.passkey_domain.as_deref())?,
+    };
     Ok(Services {
         store,
         registry,
@@ -453,6 +461,7 @@ fn services(
         account_rules: config.accounts.rules()?,
         account_mails,
         single_sign_on,
+        passkeys,
         operator,
         public_url: "".into(),
     })

@@ -37,6 +37,7 @@ pub mod members;
 pub mod models;
 pub mod names;
 pub mod node;
+pub mod passkeys;
 pub mod plugins;
 pub mod privacy;
 pub mod privacy_events;
@@ -164,6 +165,7 @@ pub struct AccessMutation(
     identity::IdentityMutation,
     sessions::SessionMutation,
     second_factor::SecondFactorMutation,
+    passkeys::PasskeyMutation,
     single_sign_on::SingleSignOnMutation,
     accounts::AccountMutation,
     invitations::InvitationMutation,

@@ -62,3 +62,21 @@ async fn a_program_is_nobody_and_serves_whom_it_names() -> Result<()> {
     assert_eq!(rows(&files, "identity", "visitors")?.len(), 1);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_left_is_erased_with_the_second_factor_they_had() -> Result<()> {
+    let app = TestApp::start().await?;
+    let acme = app.workspace("acme").await?;
+    let agent = acme.agent(&app.public(), "agent@acme.example").await?;
+    agent.graphql("enrol_second_factor", json!({})).await?.ok();
+    let found =
+        acme.graphql("subjects_by_identifier", json!({"kind": "EMAIL", "value": "agent@acme.example"})).await?.ok();
+    let subject = found.text("/subjectsByIdentifier/0/id");
+    let account = agent.graphql("viewer", json!({})).await?.ok().text("/viewer/actorId");
+    acme.graphql("remove_member", json!({"input": {"accountId": account}})).await?.ok();
+    let erasure = acme.erase(&subject).await?;
+    app.run_jobs().await?;
+    assert_eq!(acme.erasure(&erasure).await?["state"], "COMPLETED");
+    assert_eq!((app.rows("accounts").await?, app.rows("second_factors").await?), (1, 0));
+    Ok(())
+}

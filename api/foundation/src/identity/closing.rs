@@ -62,11 +62,12 @@ pub async fn reactivate(store: &Store, address: &str) -> Result<AccountId> {
 }
 
 /// What goes before an account's row, whose id is `$1`: what opens it, and where it belongs.
-pub(crate) const BEFORE_AN_ACCOUNT: [&str; 5] = [
+pub(crate) const BEFORE_AN_ACCOUNT: [&str; 6] = [
     "DELETE FROM sessions WHERE account_id = $1",
     "DELETE FROM account_tickets WHERE account_id = $1",
     "DELETE FROM recovery_codes WHERE account_id = $1",
     "DELETE FROM second_factors WHERE account_id = $1",
+    "DELETE FROM passkeys WHERE account_id = $1",
     "DELETE FROM memberships WHERE account_id = $1",
 ];
 
@@ -92,9 +93,7 @@ pub async fn erase(store: &Store, account: AccountId) -> Result<()> {
     let event = Event::new("account.erased").target("account", account.0);
     let tx = passwords::record(tx, account, None, &event).await?;
     sessions::end_everywhere(&tx, account, None, Because::AccountClosed).await?;
-    session_table::Entity::delete_many().filter(session_table::Column::AccountId.eq(account)).exec(tx.db()).await?;
-    tickets::withdraw(&tx, account, &[]).await?;
-    second_factor::remove(&tx, account).await?;
+    remove_what_opens(&tx, account).await?;
     memberships::Entity::delete_many().filter(memberships::Column::AccountId.eq(account)).exec(tx.db()).await?;
     let gone = accounts::Entity::delete_by_id(account).exec(tx.db()).await?;
     if gone.rows_affected != 1 {
@@ -102,6 +101,13 @@ pub async fn erase(store: &Store, account: AccountId) -> Result<()> {
     }
     tx.commit().await?;
     store.purge_deleted_bytes().await
+}
+
+/// Takes away what opens an account: sessions, tickets, second factors.
+pub(crate) async fn remove_what_opens(tx: &InstanceTx, account: AccountId) -> Result<()> {
+    session_table::Entity::delete_many().filter(session_table::Column::AccountId.eq(account)).exec(tx.db()).await?;
+    tickets::withdraw(tx, account, &[]).await?;
+    second_factor::remove(tx, account).await
 }
 
 async fn deactivate_in(tx: InstanceTx, account: AccountId, by: Option<&Scope>) -> Result<()> {

@@ -135,7 +135,7 @@ impl AccountMails {
     /// To whom, and what; none where nobody is to be told.
     async fn write(&self, ticket: &ToMail) -> Result<Option<(String, Words)>> {
         match ticket.purpose {
-            Purpose::SecondStep | Purpose::SingleSignOn => Ok(None),
+            Purpose::SecondStep | Purpose::SingleSignOn | Purpose::Passkey => Ok(None),
             Purpose::SignUp => {
                 let address = ticket.about::<sign_up::Wish>()?.address;
                 let words = match passwords::by_address(&self.store, &address).await? {

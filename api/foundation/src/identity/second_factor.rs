@@ -1,4 +1,5 @@
-//! The second factor: an authenticator's codes, and recovery codes for whoever lost it.
+//! The second factor: an authenticator's codes, passkeys ([`passkeys`](super::passkeys)), and recovery codes for whoever lost
+//! them.
 //!
 //! [`totp`] is the arithmetic; a code works once, because the step that was used last is written down by a comparison and
 //! a change in one statement. What cannot be undone is done by members who proved within five minutes that it is them:
@@ -18,7 +19,7 @@ use sea_orm::{
 use zeroize::Zeroizing;
 
 use super::{
-    SecretText, accounts,
+    SecretText, accounts, passkeys,
     password::{self, Verdict},
     throttle,
 };
@@ -26,11 +27,13 @@ use crate::{
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    id::{AccountId, fill_random},
+    id::{AccountId, SessionId, fill_random},
     scope::{Permission, Scope},
     store::{
         InstanceTx, Notice, Store, Topic, WorkspaceTx,
-        entity::{accounts as account_table, memberships, second_factors, sessions, workspaces},
+        entity::{
+            accounts as account_table, memberships, passkeys as passkey_table, second_factors, sessions, workspaces,
+        },
     },
     vault::Place,
 };
@@ -49,6 +52,17 @@ pub enum Proof {
     Password(String),
 }
 
+/// By what an account takes the second step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// A code of the authenticator.
+    Code,
+    /// A passkey.
+    Passkey,
+    /// A recovery code.
+    RecoveryCode,
+}
+
 /// What an authenticator is given.
 pub struct Enrolment {
     /// The secret, base 32, to be typed in.
@@ -60,7 +74,7 @@ pub struct Enrolment {
 /// How an account and its session stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// Since when the account has a second factor.
+    /// Since when the account has an authenticator's codes.
     pub active_since: Option<Timestamp>,
     /// Recovery codes that were not used.
     pub recovery_codes_left: u64,
@@ -151,20 +165,15 @@ pub async fn activate(scope: &Scope, store: &Store, code: &str) -> Result<Vec<Se
         .filter(second_factors::Column::AccountId.eq(account))
         .exec(tx.db())
         .await?;
-    memberships::Entity::update_many()
-        .col_expr(memberships::Column::MustEnrolFrom, Expr::value(Option::<i64>::None))
-        .filter(memberships::Column::AccountId.eq(account))
-        .exec(tx.db())
-        .await?;
     let codes = recovery::renew(&tx, account).await?;
-    mark_confirmed(&tx, session).await?;
+    gained(&tx, account, session).await?;
     throttle::forgive(&tx, throttle::CODES, account.0.as_bytes()).await?;
     audit::append(scope, &tx, event("second_factor.activated", account)).await?;
     tx.commit().await?;
     Ok(codes)
 }
 
-/// Switches the second factor off, its recovery codes too.
+/// Switches the authenticator's codes off; the recovery codes too, where no passkey is left.
 ///
 /// # Errors
 /// `Forbidden` for anyone but a member; `ConfirmationRequired`; `NotFound` where there is none; `Conflict` where a
@@ -173,12 +182,12 @@ pub async fn disable(scope: &Scope, store: &Store) -> Result<()> {
     let (account, _) = scope.account_holder()?;
     scope.require_confirmed(store.now())?;
     let tx = store.write(scope).await?;
-    if is_required_somewhere(&tx, account).await? {
-        return Err(Error::new(ErrorKind::Conflict, "A workspace of yours asks everyone for a second factor."));
-    }
-    if !remove(&tx, account).await? {
+    let was_active = has_authenticator(&tx, account).await?;
+    second_factors::Entity::delete_by_id(account).exec(tx.db()).await?;
+    if !was_active {
         return Err(Error::not_found("second factor"));
     }
+    lost(&tx, account).await?;
     audit::append(scope, &tx, event("second_factor.disabled", account)).await?;
     tx.commit().await
 }
@@ -247,7 +256,10 @@ pub async fn require(scope: &Scope, store: &Store, grace: Option<i64>) -> Result
         .select_only()
         .column(second_factors::Column::AccountId)
         .filter(second_factors::Column::ActiveSince.is_not_null());
-    let without = memberships::Column::AccountId.not_in_subquery(sea_orm::QueryTrait::into_query(who_has_one));
+    let who_has_a_passkey = passkey_table::Entity::find().select_only().column(passkey_table::Column::AccountId);
+    let without = memberships::Column::AccountId
+        .not_in_subquery(sea_orm::QueryTrait::into_query(who_has_one))
+        .and(memberships::Column::AccountId.not_in_subquery(sea_orm::QueryTrait::into_query(who_has_a_passkey)));
     memberships::Entity::update_many()
         .col_expr(memberships::Column::MustEnrolFrom, Expr::value(grace.map(|days| from(store.now(), days))))
         .filter(memberships::Column::MemberWorkspaceId.eq(scope.workspace()))
@@ -270,28 +282,80 @@ pub(super) async fn must_enrol_from(tx: &WorkspaceTx, account: AccountId) -> Res
 
 /// Whether sign-ins of this account have a second step.
 pub(super) async fn is_active(tx: &InstanceTx, account: AccountId) -> Result<bool> {
+    Ok(!methods(tx, account).await?.is_empty())
+}
+
+/// By what the account takes the second step; nothing where it has none.
+pub(super) async fn methods(tx: &InstanceTx, account: AccountId) -> Result<Vec<Method>> {
+    let mut methods = Vec::new();
+    if has_authenticator(tx, account).await? {
+        methods.push(Method::Code);
+    }
+    if passkeys::has_any(tx, account).await? {
+        methods.push(Method::Passkey);
+    }
+    if !methods.is_empty() {
+        methods.push(Method::RecoveryCode);
+    }
+    Ok(methods)
+}
+
+async fn has_authenticator(tx: &InstanceTx, account: AccountId) -> Result<bool> {
     let factor = second_factors::Entity::find_by_id(account).one(tx.db()).await?;
     Ok(factor.is_some_and(|factor| factor.active_since.is_some()))
 }
 
 /// Uses a code up, if the transaction is committed. A password proves nothing here.
 pub(super) async fn prove(tx: &InstanceTx, account: AccountId, proof: &Proof) -> Result<bool> {
-    if !is_active(tx, account).await? {
-        return Ok(false);
-    }
     match proof {
-        Proof::Code(code) => take_code(tx, account, code).await,
-        Proof::RecoveryCode(code) => recovery::take(tx, account, code).await,
+        Proof::Code(code) => Ok(has_authenticator(tx, account).await? && take_code(tx, account, code).await?),
+        Proof::RecoveryCode(code) => Ok(is_active(tx, account).await? && recovery::take(tx, account, code).await?),
         Proof::Password(_) => Ok(false),
     }
 }
 
-/// Takes a second factor away. Says whether there was an active one.
-pub(super) async fn remove(tx: &InstanceTx, account: AccountId) -> Result<bool> {
-    let was_active = is_active(tx, account).await?;
+/// Takes all that is one away.
+pub(super) async fn remove(tx: &InstanceTx, account: AccountId) -> Result<()> {
     recovery::remove(tx, account).await?;
+    passkeys::remove_all(tx, account).await?;
     second_factors::Entity::delete_by_id(account).exec(tx.db()).await?;
-    Ok(was_active)
+    Ok(())
+}
+
+/// An account has a second factor now, shown in this session: no membership waits for one any more.
+async fn gained(tx: &InstanceTx, account: AccountId, session: SessionId) -> Result<()> {
+    memberships::Entity::update_many()
+        .col_expr(memberships::Column::MustEnrolFrom, Expr::value(Option::<i64>::None))
+        .filter(memberships::Column::AccountId.eq(account))
+        .exec(tx.db())
+        .await?;
+    mark_confirmed(tx, session).await
+}
+
+/// As where codes are activated, for a passkey. Gives recovery codes where it is the only second factor.
+pub(super) async fn gained_passkey(
+    tx: &InstanceTx,
+    account: AccountId,
+    session: SessionId,
+) -> Result<Option<Vec<SecretText>>> {
+    gained(tx, account, session).await?;
+    let is_first = methods(tx, account).await? == [Method::Passkey, Method::RecoveryCode]
+        && recovery::left(tx, account).await? == 0;
+    if is_first { recovery::renew(tx, account).await.map(Some) } else { Ok(None) }
+}
+
+/// An account has one second factor less. Its recovery codes go with the last.
+///
+/// # Errors
+/// `Conflict` where it was the last, and a workspace of the account asks for one.
+pub(super) async fn lost(tx: &InstanceTx, account: AccountId) -> Result<()> {
+    if is_active(tx, account).await? {
+        return Ok(());
+    }
+    if is_required_somewhere(tx, account).await? {
+        return Err(Error::new(ErrorKind::Conflict, "A workspace of yours asks everyone for a second factor."));
+    }
+    recovery::remove(tx, account).await
 }
 
 /// Takes a code if it is one of this moment and later than the last that was taken. Of two callers one gets it: the
@@ -317,7 +381,7 @@ async fn is_password_of(store: &Store, account: AccountId, password: &str) -> Re
     Ok(password::verify(password, row.map(|row| row.password_hash)).await? != Verdict::Wrong)
 }
 
-pub(super) async fn mark_confirmed(tx: &InstanceTx, session: crate::id::SessionId) -> Result<()> {
+pub(super) async fn mark_confirmed(tx: &InstanceTx, session: SessionId) -> Result<()> {
     sessions::Entity::update_many()
         .col_expr(sessions::Column::ConfirmedAt, Expr::value(tx.store().now()))
         .filter(sessions::Column::Id.eq(session))

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     SecretText, SignedIn, Whence, email,
     password::{self, Verdict},
-    second_factor::{self, Proof},
+    second_factor::{self, Method, Proof},
     sessions::{self, Because, Opening},
+    signing::Signer,
     single_sign_on::entrance,
     throttle,
     tickets::{self, Purpose},
@@ -24,7 +25,7 @@ use crate::{
     id::{AccountId, WorkspaceId},
     scope::Scope,
     store::{
-        InstanceTx, Mode, Store,
+        InstanceTx, Mode, Store, WorkspaceTx,
         entity::{accounts, memberships},
     },
 };
@@ -55,15 +56,17 @@ pub enum Entered {
         token: SecretText,
         /// Until when.
         expires_at: Timestamp,
+        /// What the account has.
+        methods: Vec<Method>,
     },
 }
 
 /// What was wished for at the first step.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wish {
-    workspace: Option<WorkspaceId>,
-    stays_signed_in: bool,
+pub(super) struct Wish {
+    pub workspace: Option<WorkspaceId>,
+    pub stays_signed_in: bool,
 }
 
 /// Takes address and password.
@@ -91,18 +94,16 @@ pub async fn begin(store: &Store, sign_in: SignIn<'_>) -> Result<Entered> {
     if let Verdict::RightAndRenewed(hash) = verdict {
         renew_hash(&tx, &account, hash).await?;
     }
-    let entrance = entrance::by_password(&tx, account.id).await?;
-    if second_factor::is_active(&tx, account.id).await? {
+    let methods = second_factor::methods(&tx, account.id).await?;
+    if !methods.is_empty() {
+        entrance::by_password(&tx, account.id).await?;
         let wish = Wish { workspace, stays_signed_in };
         let issued = tickets::issue(&tx, Purpose::SecondStep, account.id, &wish).await?;
         tx.commit().await?;
-        return Ok(Entered::SecondStep { token: issued.token, expires_at: issued.expires_at });
+        return Ok(Entered::SecondStep { token: issued.token, expires_at: issued.expires_at, methods });
     }
-    let live = sessions::open(&tx, &membership, opening(store, stays_signed_in, whence)).await?;
-    entrance.record(&live.scope(), &tx).await?;
-    tx.commit().await?;
-    entrance.tell(store, membership.member_workspace_id);
-    live.signed_in(store, &signer).map(Entered::SignedIn)
+    let opening = opening(store, stays_signed_in, whence);
+    open(tx, &membership, opening, None, &signer).await.map(Entered::SignedIn)
 }
 
 /// Takes the second factor behind the token of the first step.
@@ -114,8 +115,7 @@ pub async fn complete(store: &Store, token: &str, proof: &Proof, whence: &Whence
     let shown = tickets::look_at::<Wish>(store, Purpose::SecondStep, token).await?;
     let id = shown.account.ok_or_else(unauthenticated)?;
     throttle::take(store, throttle::CODES, id.0.as_bytes()).await?;
-    let account = find(store, id).await?.ok_or_else(unauthenticated)?;
-    let membership = membership_to_use(store, &account, shown.about.workspace).await?.ok_or_else(unauthenticated)?;
+    let membership = membership_of(store, id, shown.about.workspace).await?;
     let signer = tokens::signer(store).await?;
     let tx = store.begin_in(membership.member_workspace_id, Mode::Write).await?;
     let wish: Wish = tickets::claim(&tx, Purpose::SecondStep, token).await?.about;
@@ -125,12 +125,40 @@ pub async fn complete(store: &Store, token: &str, proof: &Proof, whence: &Whence
         return Err(unauthenticated());
     }
     throttle::forgive(&tx, throttle::CODES, id.0.as_bytes()).await?;
-    let entrance = entrance::by_password(&tx, id).await?;
-    let live = sessions::open(&tx, &membership, opening(store, wish.stays_signed_in, whence)).await?;
-    entrance.record(&live.scope(), &tx).await?;
+    open(tx, &membership, opening(store, wish.stays_signed_in, whence), None, &signer).await
+}
+
+/// Whose second step a token is for.
+///
+/// # Errors
+/// `Unauthenticated`.
+pub(super) async fn account_of_second_step(store: &Store, token: &str) -> Result<AccountId> {
+    let shown = tickets::look_at::<Wish>(store, Purpose::SecondStep, token).await?;
+    shown.account.ok_or_else(unauthenticated)
+}
+
+/// The session of somebody who proved who they are, in the transaction's workspace; `way` is written down beside it.
+///
+/// # Errors
+/// `Disabled` where the workspace is entered by single sign-on alone.
+pub(super) async fn open(
+    tx: WorkspaceTx,
+    membership: &memberships::Model,
+    opening: Opening,
+    way: Option<Event>,
+    signer: &Signer,
+) -> Result<SignedIn> {
+    let store = tx.store().clone();
+    let entrance = entrance::by_password(&tx, membership.account_id).await?;
+    let live = sessions::open(&tx, membership, opening).await?;
+    let scope = live.scope();
+    entrance.record(&scope, &tx).await?;
+    if let Some(way) = way {
+        audit::append(&scope, &tx, way).await?;
+    }
     tx.commit().await?;
-    entrance.tell(store, membership.member_workspace_id);
-    live.signed_in(store, &signer)
+    entrance.tell(&store, membership.member_workspace_id);
+    live.signed_in(&store, signer)
 }
 
 /// Goes over to another workspace of the signed-in member: a session there in place of the one that asks.
@@ -166,16 +194,23 @@ pub async fn switch_workspace(
     let event = Event::new("session.revoked").target("session", session.0).detail("because", "SWITCHED");
     audit::append(scope, &tx, event).await?;
     tx.commit().await?;
-    let tx = store.begin_in(workspace, Mode::Write).await?;
-    let entrance = entrance::by_password(&tx, id).await?;
-    let live = sessions::open(&tx, &membership, opening).await?;
-    entrance.record(&live.scope(), &tx).await?;
-    tx.commit().await?;
-    entrance.tell(store, workspace);
-    live.signed_in(store, &signer)
+    open(store.begin_in(workspace, Mode::Write).await?, &membership, opening, None, &signer).await
 }
 
-fn opening(store: &Store, stays_signed_in: bool, whence: &Whence) -> Opening {
+/// The membership by which an account comes in.
+///
+/// # Errors
+/// `Unauthenticated` where there is none.
+pub(super) async fn membership_of(
+    store: &Store,
+    account: AccountId,
+    wanted: Option<WorkspaceId>,
+) -> Result<memberships::Model> {
+    let account = find(store, account).await?.ok_or_else(unauthenticated)?;
+    membership_to_use(store, &account, wanted).await?.ok_or_else(unauthenticated)
+}
+
+pub(super) fn opening(store: &Store, stays_signed_in: bool, whence: &Whence) -> Opening {
     let agent = whence.agent().map(str::to_owned);
     Opening { stays_signed_in, agent, confirmed_at: Some(store.now()), signed_on: None }
 }

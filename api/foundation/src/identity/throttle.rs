@@ -42,6 +42,9 @@ pub(super) const MAILS_FROM: Rule = Rule::new("mails from", 20, Duration::from_s
 /// Codes for one account.
 pub(super) const CODES: Rule = Rule::new("codes", 5, Duration::from_secs(180));
 
+/// Passkeys that one network begins or shows.
+pub(super) const PASSKEYS_FROM: Rule = Rule::new("passkeys from", 100, Duration::from_secs(9));
+
 /// Sign-ins at a provider that one address begins.
 pub(super) const SIGN_ONS: Rule = Rule::new("sign-ons", 10, Duration::from_secs(90));
 

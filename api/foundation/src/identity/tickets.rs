@@ -41,6 +41,8 @@ pub(super) enum Purpose {
     TellPasswordChanged,
     /// Comes back from an identity provider.
     SingleSignOn,
+    /// Answers what an authenticator was asked.
+    Passkey,
 }
 
 impl Purpose {
@@ -54,6 +56,7 @@ impl Purpose {
             Self::TakeAddress => "TAKE_ADDRESS",
             Self::TellPasswordChanged => "TELL_PASSWORD_CHANGED",
             Self::SingleSignOn => "SINGLE_SIGN_ON",
+            Self::Passkey => "PASSKEY",
         }
     }
 
@@ -67,6 +70,7 @@ impl Purpose {
             Self::TakeAddress,
             Self::TellPasswordChanged,
             Self::SingleSignOn,
+            Self::Passkey,
         ];
         all.into_iter().find(|purpose| purpose.name() == name)
     }
@@ -74,7 +78,7 @@ impl Purpose {
     /// How long a token of it works.
     fn lives(self) -> Duration {
         match self {
-            Self::SecondStep => Duration::from_secs(5 * 60),
+            Self::SecondStep | Self::Passkey => Duration::from_secs(5 * 60),
             Self::SingleSignOn => Duration::from_secs(10 * 60),
             Self::ResetPassword => Duration::from_secs(3600),
             Self::SignUp | Self::VerifyAddress | Self::LeaveAddress | Self::TakeAddress | Self::TellPasswordChanged => {

@@ -51,6 +51,7 @@ pub const TABLES: &[Sealed] = &[
     of("passage_vectors", &["vector_sealed"], Seal::Workspace, At::Vector),
     of("accounts", &["email_sealed"], Seal::Root, At::Id("id")),
     of("second_factors", &["secret_sealed"], Seal::Root, At::Id("account_id")),
+    of("passkeys", &["credential_sealed", "name_sealed"], Seal::Root, At::Id("id")),
     of("account_tickets", &["about_sealed"], Seal::Root, At::Id("id")),
     of("ip_tag_keys", &["key_sealed"], Seal::Root, At::Day),
     of("sessions", &["name_sealed"], Seal::Root, At::Id("id")),

@@ -25,7 +25,7 @@ const OF_INSTANCE: [(&str, &str); 4] = [
 ];
 
 /// Tables that are not in it, and why.
-const LEFT_OUT: [(&str, &str); 24] = [
+const LEFT_OUT: [(&str, &str); 25] = [
     ("account_tickets", "They let somebody sign in or change an account, for some minutes or days."),
     ("alert_signals", "They are the installation's."),
     ("alerts", "They are the installation's. Those about a workspace are in its audit log."),
@@ -40,6 +40,7 @@ const LEFT_OUT: [(&str, &str); 24] = [
     ("jobs", "What is still to do is found again from the rows that it is about."),
     ("lexicon", "It is counted anew from the passages, under the keys of wherever they are."),
     ("logout_tokens", "They are the installation's, for some minutes."),
+    ("passkeys", "They open accounts at this installation, and are bound to its domain."),
     (
         "privacy_letters",
         "Which mails became requests, by a hash under a key of this installation; how far each mailbox was read is in it.",

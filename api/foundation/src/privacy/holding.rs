@@ -19,7 +19,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{
         AccountId, AnswerId, ApiKeyId, AssistantId, ChatId, DeliveryId, DocumentId, EscalationId, IdentifierId,
-        MessageId, NoteId, PassageId, SessionId, SubjectId, VisitorId, WorkspaceId,
+        MessageId, NoteId, PassageId, PasskeyId, SessionId, SubjectId, VisitorId, WorkspaceId,
     },
     scope::Scope,
     store::{Store, WorkspaceTx},
@@ -470,6 +470,7 @@ fn public_id(table: &str, column: &str, id: Uuid) -> String {
         ("deliveries", "id") => DeliveryId::PREFIX,
         ("chat_notes", "id") => NoteId::PREFIX,
         ("sessions", "id") => SessionId::PREFIX,
+        ("passkeys", "id") => PasskeyId::PREFIX,
         ("api_keys", "id") => ApiKeyId::PREFIX,
         ("subject_identifiers", "id") => IdentifierId::PREFIX,
         _ => return id.to_string(),

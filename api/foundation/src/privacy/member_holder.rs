@@ -1,4 +1,4 @@
-//! What this crate holds about a member: the account, memberships, sessions, the keys they made, and what they did.
+//! What this crate holds about a member: the account, memberships, sessions, passkeys, the keys they made, and what they did.
 //!
 //! Members are people of the installation, and each workspace answers for what is in it. So a member is shown what this
 //! workspace holds, with their account; and erasing them takes their traces here, and the account where no membership is left.
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     error::Result,
     id::{AccountId, SubjectId},
+    identity::closing,
     scope::Scope,
     store::{
         Store, WorkspaceTx,
@@ -24,10 +25,10 @@ use crate::{
     },
 };
 
-/// Accounts, memberships, sessions, and the audit entries of what a member did, which stay.
+/// Accounts, memberships, sessions, passkeys, and the audit entries of what a member did, which stay.
 pub struct MemberHolder(pub Store);
 
-static TABLES: [Table; 6] = [
+static TABLES: [Table; 7] = [
     Table::of_account("accounts", "the person, or who added them", "id").workspace_in(None).provided(&[Provided {
         kind: "ACCOUNT",
         when: None,
@@ -40,6 +41,13 @@ static TABLES: [Table; 6] = [
     Table::of_account("memberships", "who added them", "account_id").workspace_in(Some("member_workspace_id")),
     Table::of_account("sessions", "the service itself, when the person signed in", "account_id")
         .workspace_in(Some("member_workspace_id")),
+    Table::of_account("passkeys", "the person", "account_id").workspace_in(None).only(&[
+        "id",
+        "name_sealed",
+        "is_backed_up",
+        "created_at",
+        "last_used_at",
+    ]),
     Table::of_account("api_keys", "the person", "created_by").only(&["id", "name", "created_by", "created_at"]),
     Table::of_account("erasures", "the service itself, when the person served a right", "requested_by").only(&[
         "id",
@@ -108,7 +116,7 @@ impl DataHolder for MemberHolder {
             .await?;
         let mut erased = of_sessions.rows_affected + of_keys.rows_affected;
         if !is_member_anywhere(&tx, account).await? {
-            sessions::Entity::delete_many().filter(sessions::Column::AccountId.eq(account)).exec(tx.db()).await?;
+            closing::remove_what_opens(&tx, account).await?;
             let memberships_left = Query::select()
                 .column(memberships::Column::AccountId)
                 .from(memberships::Entity)

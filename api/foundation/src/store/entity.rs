@@ -26,6 +26,7 @@ pub mod jobs;
 pub mod logout_tokens;
 pub mod memberships;
 pub mod objections;
+pub mod passkeys;
 pub mod plugin_settings;
 pub mod privacy_addresses;
 pub mod privacy_alarms;

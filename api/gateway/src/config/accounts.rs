@@ -34,6 +34,10 @@ pub struct AccountConfig {
     /// Where people open the console: links in mails lead there. Where the API is reached, where left out.
     #[arg(long, env = "CONSIGNE_CONSOLE_URL")]
     pub console_url: Option<String>,
+    /// The domain that passkeys are bound to: the console's host, or one above it that you hold, such as `example.com` for a
+    /// console at `support.example.com`. The console's host, where left out. Whoever changes it makes every passkey useless.
+    #[arg(long, env = "CONSIGNE_PASSKEY_DOMAIN")]
+    pub passkey_domain: Option<String>,
     /// bcrypt's cost, 12 to 20; where left out, as high as a quarter of a second allows on this machine, at least 12.
     #[arg(long, env = "CONSIGNE_BCRYPT_COST")]
     pub bcrypt_cost: Option<u32>,

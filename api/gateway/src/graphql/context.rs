@@ -11,7 +11,7 @@ use consigne_foundation::{
     Permission, Scope,
     alerts::Operator,
     backups::Backups,
-    identity::{AccountRules, Whence, mails::AccountMails, single_sign_on::SingleSignOn},
+    identity::{AccountRules, Whence, mails::AccountMails, passkeys::Passkeys, single_sign_on::SingleSignOn},
     plugins::Registry,
     privacy::{Privacy, retention::Retention},
     store::Store,
@@ -44,6 +44,8 @@ pub struct Services {
     pub account_mails: AccountMails,
     /// Members who sign in at their workspace's identity provider.
     pub single_sign_on: SingleSignOn,
+    /// Whom passkeys are made for.
+    pub passkeys: Passkeys,
     /// Who is told of alerts by mail.
     pub operator: Option<Operator>,
     /// What goes by itself.

@@ -84,10 +84,24 @@ pub struct SignInPayload {
 /// The second step of a sign-in.
 #[derive(SimpleObject)]
 pub struct SecondStep {
-    /// To show with a code of the authenticator; works once.
+    /// To show with a code of the authenticator, or to `beginPasskeySecondStep`; works once.
     pub sign_in_token: String,
     /// Until when.
     pub expires_at: DateTime,
+    /// What the account has.
+    pub methods: Vec<SecondFactorMethod>,
+}
+
+/// By what the second step of a sign-in is taken.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "consigne_foundation::identity::second_factor::Method")]
+pub enum SecondFactorMethod {
+    /// A code of the authenticator.
+    Code,
+    /// A passkey.
+    Passkey,
+    /// A recovery code.
+    RecoveryCode,
 }
 
 /// What the second step of a sign-in takes: a code of the authenticator, or a recovery code.
@@ -327,8 +341,12 @@ impl IdentityMutation {
         let (entered, user_errors) = split_credentials(sign_in::begin(ctx.store(), sign_in).await)?;
         let (session, second_step) = match entered {
             Some(Entered::SignedIn(signed_in)) => (Some(Session::from(signed_in)), None),
-            Some(Entered::SecondStep { token, expires_at }) => {
-                let step = SecondStep { sign_in_token: token.expose().to_owned(), expires_at: expires_at.into() };
+            Some(Entered::SecondStep { token, expires_at, methods }) => {
+                let step = SecondStep {
+                    sign_in_token: token.expose().to_owned(),
+                    expires_at: expires_at.into(),
+                    methods: methods.into_iter().map(SecondFactorMethod::from).collect(),
+                };
                 (None, Some(step))
             }
             None => (None, None),

@@ -2,24 +2,28 @@
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use consigne_foundation::{
-    Error, Permission,
+    Error, Permission, Scope,
     identity::{
-        SecretText,
-        second_factor::{self, Proof, Standing},
+        SecretText, passkeys,
+        second_factor::{self, Proof},
     },
+    store::Store,
 };
 
 use super::{
     context::ContextExt,
     error::{UserError, refuse, split, split_credentials},
+    passkeys::Passkey,
     scalars::DateTime,
 };
 
 /// How the member who asks stands with their second factor.
 #[derive(SimpleObject, Clone)]
 pub struct SecondFactor {
-    /// Since when sign-ins of the account ask for it; null where there is none.
+    /// Since when sign-ins of the account take an authenticator's codes; null where they do not.
     pub active_since: Option<DateTime>,
+    /// Passkeys of the account, the oldest first; each is a second factor too.
+    pub passkeys: Vec<Passkey>,
     /// Recovery codes that were not used.
     pub recovery_codes_left: i32,
     /// Whether the workspace asks everyone for one.
@@ -118,7 +122,7 @@ impl SecondFactorQuery {
     /// How the member who asks stands with their second factor, and until when their session counts as confirmed.
     async fn second_factor(&self, ctx: &Context<'_>) -> Result<SecondFactor> {
         let scope = ctx.somebody()?;
-        second_factor::standing(&scope, ctx.store()).await.map(SecondFactor::from).map_err(refuse)
+        SecondFactor::of(&scope, ctx.store()).await.map_err(refuse)
     }
 }
 
@@ -153,12 +157,12 @@ impl SecondFactorMutation {
         RecoveryCodesPayload::of(second_factor::renew_recovery_codes(&scope, ctx.store()).await)
     }
 
-    /// Switches the second factor off, its recovery codes too. Needs a confirmed session.
+    /// Switches the authenticator's codes off; the recovery codes too, where no passkey is left. Needs a confirmed session.
     async fn disable_second_factor(&self, ctx: &Context<'_>) -> Result<SecondFactorPayload> {
         let scope = ctx.somebody()?;
         let done = async {
             second_factor::disable(&scope, ctx.store()).await?;
-            second_factor::standing(&scope, ctx.store()).await
+            SecondFactor::of(&scope, ctx.store()).await
         };
         SecondFactorPayload::of(done.await)
     }
@@ -192,7 +196,7 @@ impl SecondFactorMutation {
         let grace = input.is_required.then(|| i64::from(input.grace_days.unwrap_or(GRACE_DAYS)));
         let done = async {
             second_factor::require(&scope, ctx.store(), grace).await?;
-            second_factor::standing(&scope, ctx.store()).await
+            SecondFactor::of(&scope, ctx.store()).await
         };
         SecondFactorPayload::of(done.await)
     }
@@ -217,29 +221,36 @@ pub(super) fn proof(
     }
 }
 
+/// Recovery codes, for the one time that they are shown.
+pub(super) fn shown(codes: &[SecretText]) -> Vec<String> {
+    codes.iter().map(|code| code.expose().to_owned()).collect()
+}
+
 impl RecoveryCodesPayload {
     fn of(result: consigne_foundation::Result<Vec<SecretText>>) -> Result<Self> {
         let (codes, user_errors) = split(result)?;
-        let recovery_codes = codes.map(|codes| codes.iter().map(|code| code.expose().to_owned()).collect());
-        Ok(Self { recovery_codes, user_errors })
+        Ok(Self { recovery_codes: codes.as_deref().map(shown), user_errors })
     }
 }
 
 impl SecondFactorPayload {
-    fn of(result: consigne_foundation::Result<Standing>) -> Result<Self> {
-        let (standing, user_errors) = split(result)?;
-        Ok(Self { second_factor: standing.map(SecondFactor::from), user_errors })
+    fn of(result: consigne_foundation::Result<SecondFactor>) -> Result<Self> {
+        let (second_factor, user_errors) = split(result)?;
+        Ok(Self { second_factor, user_errors })
     }
 }
 
-impl From<Standing> for SecondFactor {
-    fn from(s: Standing) -> Self {
-        Self {
-            active_since: s.active_since.map(DateTime::from),
-            recovery_codes_left: i32::try_from(s.recovery_codes_left).unwrap_or(i32::MAX),
-            is_required: s.is_required,
-            must_enrol_from: s.must_enrol_from.map(DateTime::from),
-            confirmed_until: s.confirmed_until.map(DateTime::from),
-        }
+impl SecondFactor {
+    async fn of(scope: &Scope, store: &Store) -> consigne_foundation::Result<Self> {
+        let standing = second_factor::standing(scope, store).await?;
+        let passkeys = passkeys::list(scope, store).await?;
+        Ok(Self {
+            active_since: standing.active_since.map(DateTime::from),
+            passkeys: passkeys.into_iter().map(Passkey::from).collect(),
+            recovery_codes_left: i32::try_from(standing.recovery_codes_left).unwrap_or(i32::MAX),
+            is_required: standing.is_required,
+            must_enrol_from: standing.must_enrol_from.map(DateTime::from),
+            confirmed_until: standing.confirmed_until.map(DateTime::from),
+        })
     }
 }
