@@ -27,6 +27,7 @@ const SINGLE_SIGN_ON: &str = include_str!("m0017_single_sign_on.sql");
 const CUSTOM_ROLES: &str = include_str!("m0020_custom_roles.sql");
 const AUDIT_FORWARDS: &str = include_str!("m0021_audit_forwards.sql");
 const PASSKEYS: &str = include_str!("m0022_passkeys.sql");
+const CHAT_READS: &str = include_str!("m0023_chat_reads.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
 const KEY_VERSIONS: &str = include_str!("m0018_key_store.sql");
 
@@ -52,6 +53,7 @@ const DATA: &[(&str, &str)] = &[
     ("m0020_custom_roles", CUSTOM_ROLES),
     ("m0021_audit_forwards", AUDIT_FORWARDS),
     ("m0022_passkeys", PASSKEYS),
+    ("m0023_chat_reads", CHAT_READS),
 ];
 
 /// Scripts of the key store, oldest first.

@@ -157,10 +157,10 @@ impl Crowd {
         Ok(())
     }
 
-    /// Lets Postgres learn how large its tables are, as it does by itself within minutes.
+    /// Lets Postgres learn how large its tables are and tidy what was copied, as it does by itself within minutes.
     pub async fn learn_its_size(&self) -> Result<()> {
         match self.data.get_database_backend() {
-            DbBackend::Postgres => self.run("ANALYZE").await,
+            DbBackend::Postgres => self.run("VACUUM (ANALYZE)").await,
             _ => Ok(()),
         }
     }
