@@ -99,6 +99,20 @@ impl Client {
         self.query(&operation_text(operation)?, variables).await
     }
 
+    /// As [`Client::query`], and waits for its turn: everybody has a rate.
+    ///
+    /// # Errors
+    /// As [`Client::query`].
+    pub async fn query_in_turn(&self, query: &str, variables: Value) -> Result<Reply> {
+        loop {
+            let reply = self.query(query, variables.clone()).await?;
+            if reply.error() != Some("RATE_LIMITED") {
+                return Ok(reply);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+    }
+
     /// Sends this query text with these variables.
     pub async fn query(&self, query: &str, variables: Value) -> Result<Reply> {
         let body = json!({"query": query, "variables": variables});

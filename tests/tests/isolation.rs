@@ -170,12 +170,8 @@ async fn told(who: &Client, contract: &Contract, root: &RootField<'_>, id: &str)
             Err(refused) => refused.to_string(),
         }
     } else {
-        let mut reply = who.query(&query, json!({})).await?;
-        while reply.error() == Some("RATE_LIMITED") {
-            // Long lists are dear, and everybody has a rate.
-            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-            reply = who.query(&query, json!({})).await?;
-        }
+        // Long lists are dear.
+        let reply = who.query_in_turn(&query, json!({})).await?;
         format!("{} {}", reply.status, reply.body)
     };
     assert!(!text.contains("RATE_LIMITED"), "{}: {text}", root.name);

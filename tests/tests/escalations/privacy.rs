@@ -65,12 +65,7 @@ async fn no_visitor_ever_sees_a_note() -> Result<()> {
                     Err(refused) => refused.to_string(),
                 }
             } else {
-                let mut reply = desk.visitor.query(&query, json!({})).await?;
-                while reply.error() == Some("RATE_LIMITED") {
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                    reply = desk.visitor.query(&query, json!({})).await?;
-                }
-                reply.body.to_string()
+                desk.visitor.query_in_turn(&query, json!({})).await?.body.to_string()
             };
             assert!(!told.contains(&canary.to_string()), "{} {} shows a note", root.kind, root.name);
             asked += 1;
