@@ -14,6 +14,12 @@ use consigne_gateway::{
     telemetry,
 };
 
+/// Thousands of streams at once ask for and give back a great many small pieces of memory; this gives what is not needed back
+/// to the system, too.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static MEMORY: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// A support assistant that answers from a customer's own knowledge, and keeps its promises about people's data.
 #[derive(Parser)]
 #[command(name = "consigne", version, propagate_version = true)]
