@@ -99,6 +99,14 @@ impl Client {
         self.query(&operation_text(operation)?, variables).await
     }
 
+    /// As [`Client::graphql`], and waits for its turn: everybody has a rate.
+    ///
+    /// # Errors
+    /// As [`Client::graphql`].
+    pub async fn graphql_in_turn(&self, operation: &str, variables: Value) -> Result<Reply> {
+        self.query_in_turn(&operation_text(operation)?, variables).await
+    }
+
     /// As [`Client::query`], and waits for its turn: everybody has a rate.
     ///
     /// # Errors

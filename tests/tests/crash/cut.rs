@@ -32,8 +32,6 @@ const AT_ONCE: usize = 4;
 const THERE: Duration = Duration::from_millis(1_500);
 const AWAY: Duration = Duration::from_millis(1_200);
 
-const DOCUMENT: &str = "query ($id: ID!) { document(id: $id) { id } }";
-
 /// Adds documents until it is told to stop, and keeps the ids of those that were accepted.
 async fn work(owner: &Member, accepted: &Mutex<Vec<String>>, is_over: &AtomicBool) -> Result<()> {
     while !is_over.load(Ordering::SeqCst) {
@@ -100,7 +98,7 @@ async fn nothing_accepted_is_lost_however_often_postgres_goes_away() -> Result<(
     println!("{} documents accepted, Postgres gone {times} times", accepted.len());
     ensure!(accepted.len() as u64 > times, "too little was accepted for this to prove anything");
     for id in &accepted {
-        let found = owner.query_in_turn(DOCUMENT, json!({"id": id})).await?.ok();
+        let found = owner.graphql_in_turn("document", json!({"id": id})).await?.ok();
         ensure!(!found.body["data"]["document"].is_null(), "{id} was accepted and is lost");
     }
     // Six for data, four for keys, one that listens. While documents are read some are inside a transaction: a moment without any

@@ -55,7 +55,7 @@ pub async fn judge_upload(run: &Run, file: &File, tally: &mut Tally) -> Result<(
     ensure!(passages > 0 && document["passagesDone"] == passages, "not each passage once: {document}");
     let first = file.text.lines().find(|line| line.len() > 100).context("a file has paragraphs")?;
     let question: String = first.chars().take(400).collect();
-    let found = run.owner.graphql("search_knowledge", json!({"question": question, "first": 50})).await?.ok();
+    let found = run.owner.graphql_in_turn("search_knowledge", json!({"question": question, "first": 50})).await?.ok();
     let found = found.get("/searchKnowledge").as_array().context("search answers a list")?.clone();
     ensure!(found.iter().any(|passage| passage["documentId"] == id), "{id} is ready and cannot be found");
     let mut seen = HashSet::new();
@@ -87,7 +87,7 @@ pub async fn judge_passages(database: &Database) -> Result<()> {
 pub async fn judge_chat(run: &Run, asker: &Asker, tally: &mut Tally) -> Result<()> {
     let id = asker.chat.as_deref().context("a chat was started")?;
     let client = asker.client(run)?;
-    let chat = client.graphql("chat", json!({"id": id, "first": 20})).await?.ok();
+    let chat = client.graphql_in_turn("chat", json!({"id": id, "first": 20})).await?.ok();
     let last = chat.number("/chat/lastEvent");
     let mut listener = client.listen("chat_events", json!({"chatId": id})).await?;
     let events = listener.until(|event| event["data"]["chatEvents"]["seq"] == last).await?;
@@ -111,12 +111,12 @@ pub async fn judge_chat(run: &Run, asker: &Asker, tally: &mut Tally) -> Result<(
         let again = question.ask(&client, id).await?;
         ensure!(again == answer, "the same key opened {again} beside {answer}");
         judge_answer(
-            &client.graphql("answer", json!({"id": answer})).await?.ok().get("/answer").clone(),
+            &client.graphql_in_turn("answer", json!({"id": answer})).await?.ok().get("/answer").clone(),
             &events,
             tally,
         )?;
     }
-    let after = client.graphql("chat", json!({"id": id})).await?.ok();
+    let after = client.graphql_in_turn("chat", json!({"id": id})).await?.ok();
     ensure!(after.number("/chat/lastEvent") == last, "asking again changed the chat");
     Ok(())
 }

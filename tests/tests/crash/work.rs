@@ -184,7 +184,7 @@ impl Question {
     /// Asks, the first time or again; answers the id of the answer.
     pub async fn ask(&self, client: &Client, chat: &str) -> Result<String> {
         let input = json!({"chatId": chat, "text": self.text, "idempotencyKey": self.key});
-        let asked = client.graphql("ask_question", json!({"input": input})).await?.ok();
+        let asked = client.graphql_in_turn("ask_question", json!({"input": input})).await?.ok();
         Ok(asked.text("/askQuestion/answer/id"))
     }
 }
