@@ -33,7 +33,7 @@ use crate::{
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    id::{AccountId, PasskeyId, SessionId, WorkspaceId, fill_random},
+    id::{AccountId, PasskeyId, SessionId, WorkspaceId},
     scope::Scope,
     store::{InstanceTx, Store, entity::passkeys},
     vault::Place,
@@ -194,11 +194,12 @@ async fn use_up(store: &Store, token: &str) -> Result<(Option<AccountId>, Asked)
     Ok((shown.account, shown.about))
 }
 
-/// 256 random bits (section 13.4.3 asks for 128 at the least).
-fn challenge() -> String {
-    let mut bytes = [0; 32];
-    fill_random(&mut bytes);
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+/// Refuses another where there are [`MOST`].
+async fn require_room(tx: &InstanceTx, account: AccountId) -> Result<()> {
+    if count(tx, account).await? < MOST {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Conflict, format!("An account has at most {MOST} passkeys. Remove one first.")))
 }
 
 /// How an account is known to its authenticators: by its id, which names nobody.

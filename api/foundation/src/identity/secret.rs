@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -31,6 +32,13 @@ impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sealed(..)")
     }
+}
+
+/// 256 random bits as base64url, 43 characters: a challenge, a state, a PKCE verifier, which has 43 at the least.
+pub(crate) fn random_text() -> String {
+    let mut bytes = [0; SECRET];
+    fill_random(&mut bytes);
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The secret of a new link, and the hash that is stored of it.

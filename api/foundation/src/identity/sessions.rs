@@ -154,6 +154,14 @@ pub async fn is_live(store: &Store, session: SessionId) -> Result<bool> {
     Ok(find_live(&tx, session, store.now()).await?.is_some())
 }
 
+/// Who asks, if it is this session.
+///
+/// # Errors
+/// `Unauthenticated` where it is another, or nobody.
+pub(super) fn asked_by(by: Option<&Scope>, session: SessionId) -> Result<&Scope> {
+    by.filter(|by| by.member().is_ok_and(|(_, asking)| asking == session)).ok_or_else(unauthenticated)
+}
+
 /// A session that may be used, and as what.
 pub(super) struct Live {
     pub session: sessions::Model,

@@ -61,6 +61,15 @@ pub enum Entered {
     },
 }
 
+/// What comes of showing a passkey, or of coming back from an identity provider.
+#[derive(Debug, Clone)]
+pub enum Completed {
+    /// A session.
+    SignedIn(SignedIn),
+    /// The session that asked is confirmed until then.
+    Confirmed(Timestamp),
+}
+
 /// What was wished for at the first step.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -497,6 +497,15 @@ impl SessionPayload {
     }
 }
 
+/// The session that was opened, or until when the one that asked is confirmed.
+pub(super) fn session_or_moment(completed: Option<sign_in::Completed>) -> (Option<Session>, Option<DateTime>) {
+    match completed {
+        Some(sign_in::Completed::SignedIn(signed_in)) => (Some(Session::from(signed_in)), None),
+        Some(sign_in::Completed::Confirmed(until)) => (None, Some(until.into())),
+        None => (None, None),
+    }
+}
+
 impl From<accounts::SignedIn> for Session {
     fn from(s: accounts::SignedIn) -> Self {
         Self {

@@ -3,18 +3,14 @@
 use async_graphql::{Context, ID, InputObject, Json, Object, Result, SimpleObject};
 use consigne_foundation::{
     id::{PasskeyId, WorkspaceId},
-    identity::passkeys::{
-        self, Begun,
-        enter::{self, Completed},
-        register,
-    },
+    identity::passkeys::{self, Begun, enter, register},
 };
 use serde_json::Value;
 
 use super::{
     context::ContextExt,
     error::{UserError, refuse, split, split_credentials},
-    identity::Session,
+    identity::{Session, session_or_moment},
     scalars::DateTime,
     second_factor::shown,
 };
@@ -248,11 +244,7 @@ impl PasskeyMutation {
         let completed =
             enter::complete(passkeys, by.as_ref(), &input.passkey_token, input.credential.0, ctx.whence()).await;
         let (completed, user_errors) = split_credentials(completed)?;
-        let (session, confirmed_until) = match completed {
-            Some(Completed::SignedIn(signed_in)) => (Some(Session::from(signed_in)), None),
-            Some(Completed::Confirmed(until)) => (None, Some(until.into())),
-            None => (None, None),
-        };
+        let (session, confirmed_until) = session_or_moment(completed);
         Ok(CompletePasskeyPayload { session, confirmed_until, user_errors })
     }
 }

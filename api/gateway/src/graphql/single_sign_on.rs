@@ -6,14 +6,14 @@ use consigne_foundation::{
     id::WorkspaceId,
     identity::single_sign_on::{
         begin::{self, Begun, Whom, Wish},
-        complete::{self, Completed, Return},
+        complete::{self, Return},
     },
 };
 
 use super::{
     context::ContextExt,
     error::{UserError, refuse, split, split_credentials},
-    identity::Session,
+    identity::{Session, session_or_moment},
     scalars::DateTime,
 };
 
@@ -113,11 +113,7 @@ impl SingleSignOnMutation {
         let (sso, by) = (&ctx.services().single_sign_on, ctx.asking());
         let completed = complete::complete(sso, by.as_ref(), came, ctx.whence()).await;
         let (completed, user_errors) = split_credentials(completed)?;
-        let (session, confirmed_until) = match completed {
-            Some(Completed::SignedIn(signed_in)) => (Some(Session::from(signed_in)), None),
-            Some(Completed::Confirmed(until)) => (None, Some(until.into())),
-            None => (None, None),
-        };
+        let (session, confirmed_until) = session_or_moment(completed);
         Ok(CompleteSingleSignOnPayload { session, confirmed_until, user_errors })
     }
 

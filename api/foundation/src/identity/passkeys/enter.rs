@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Asked, Begun, Passkeys, What, ask,
     ceremony::{Assertion, Moment, Refused, read},
-    challenge, credential_index, descriptors, event, known, of, use_up, user_handle,
+    credential_index, descriptors, event, known, of, use_up, user_handle,
 };
 use crate::{
     alerts::Rule,
@@ -16,22 +16,17 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{AccountId, PasskeyId, SessionId, WorkspaceId},
     identity::{
-        SignedIn, Whence, second_factor, sign_in, throttle,
+        SignedIn, Whence, second_factor,
+        secret::random_text,
+        sessions,
+        sign_in::{self, Completed},
+        throttle,
         tickets::{self, Purpose},
         tokens, unauthenticated,
     },
     scope::{CONFIRMED_FOR, Scope},
     store::{InstanceTx, Mode, Store, entity::passkeys},
 };
-
-/// What came of it.
-#[derive(Debug, Clone)]
-pub enum Completed {
-    /// A session.
-    SignedIn(SignedIn),
-    /// The session that asked is confirmed until then.
-    Confirmed(Timestamp),
-}
 
 /// Begins a sign-in without address and password: whoever has a passkey of this console chooses it.
 ///
@@ -135,7 +130,7 @@ async fn begin(passkeys: &Passkeys, account: Option<AccountId>, what: What) -> R
     if account.is_some() && rows.is_empty() {
         return Err(Error::not_found("passkey"));
     }
-    let challenge = challenge();
+    let challenge = random_text();
     let options = json!({
         "challenge": challenge,
         "rpId": party.id,
@@ -168,7 +163,7 @@ async fn open(
 }
 
 async fn confirm(store: &Store, by: Option<&Scope>, used: Used, session: SessionId) -> Result<Timestamp> {
-    let scope = by.filter(|by| by.member().is_ok_and(|(_, asking)| asking == session)).ok_or_else(unauthenticated)?;
+    let scope = sessions::asked_by(by, session)?;
     let tx = store.write(scope).await?;
     note(&tx, used).await?;
     second_factor::mark_confirmed(&tx, session).await?;

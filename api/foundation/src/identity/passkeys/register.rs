@@ -5,15 +5,15 @@ use sea_orm::{ActiveModelTrait, EntityTrait, sea_query::OnConflict};
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Begun, MOST, Passkey, Passkeys, What, ask,
+    Asked, Begun, Passkey, Passkeys, What, ask,
     ceremony::{ALGORITHMS, Attestation, Refused, read},
-    challenge, count, credential_index, descriptors, event, listed, of, place, sealed_name, use_up, user_handle,
+    credential_index, descriptors, event, listed, of, place, require_room, sealed_name, use_up, user_handle,
 };
 use crate::{
     audit,
     error::{Error, ErrorKind, Result},
     id::PasskeyId,
-    identity::{SecretText, accounts, second_factor, unauthenticated},
+    identity::{SecretText, accounts, second_factor, secret::random_text, unauthenticated},
     scope::Scope,
     store::entity::passkeys,
 };
@@ -38,14 +38,9 @@ pub async fn begin(scope: &Scope, passkeys: &Passkeys) -> Result<Begun> {
     let party = passkeys.party()?;
     let email = accounts::own_email(scope, store).await?;
     let tx = store.write_instance().await?;
+    require_room(&tx, account).await?;
     let rows = of(&tx, account).await?;
-    if rows.len() as u64 >= MOST {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            format!("An account has at most {MOST} passkeys. Remove one first."),
-        ));
-    }
-    let challenge = challenge();
+    let challenge = random_text();
     let algorithms: Vec<Value> =
         ALGORITHMS.iter().map(|algorithm| json!({"type": "public-key", "alg": algorithm.to_i64()})).collect();
     let options = json!({
@@ -106,12 +101,7 @@ pub async fn finish(
         last_used_at: None,
     };
     let tx = store.write(scope).await?;
-    if count(&tx, account).await? >= MOST {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            format!("An account has at most {MOST} passkeys. Remove one first."),
-        ));
-    }
+    require_room(&tx, account).await?;
     let once = OnConflict::column(passkeys::Column::CredentialIndex).do_nothing().to_owned();
     let new = passkeys::ActiveModel::from(row.clone()).reset_all();
     let written = passkeys::Entity::insert(new).on_conflict(once).exec_without_returning(tx.db()).await?;

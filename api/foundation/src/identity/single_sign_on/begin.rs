@@ -13,9 +13,11 @@ use super::{SingleSignOn, domains, of_provider, providers};
 use crate::{
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
-    id::{SessionId, WorkspaceId, fill_random},
+    id::{SessionId, WorkspaceId},
     identity::{
-        SecretText, Whence, email, sessions, throttle,
+        SecretText, Whence, email,
+        secret::random_text,
+        sessions, throttle,
         tickets::{self, Purpose},
         unauthenticated,
     },
@@ -119,9 +121,9 @@ async fn send(
     let way = Way {
         workspace,
         version: provider.row.version,
-        state: secret(),
-        nonce: secret(),
-        code_verifier: secret(),
+        state: random_text(),
+        nonce: random_text(),
+        code_verifier: random_text(),
         redirect_uri: sso.redirect_uri(),
         stays_signed_in,
         confirms,
@@ -141,13 +143,6 @@ async fn send(
     let issued = tickets::issue(&tx, Purpose::SingleSignOn, None, &way).await?;
     tx.commit().await?;
     Ok(Begun { authorization_url: SecretText::new(url.into()), token: issued.token, expires_at: issued.expires_at })
-}
-
-/// 256 random bits as text: 43 characters, which is what a PKCE verifier has at the least.
-fn secret() -> String {
-    let mut bytes = [0; 32];
-    fill_random(&mut bytes);
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 fn not_set_up() -> Error {

@@ -19,6 +19,7 @@ use crate::{
     identity::{
         SignedIn, Whence, second_factor,
         sessions::{self, Opening, SignedOn},
+        sign_in::Completed,
         throttle,
         tickets::{self, Purpose},
         tokens, unauthenticated,
@@ -38,15 +39,6 @@ pub struct Return<'a> {
     pub code: &'a str,
     /// From there too, where the provider says it.
     pub issuer: Option<&'a str>,
-}
-
-/// What came of it.
-#[derive(Debug, Clone)]
-pub enum Completed {
-    /// A session.
-    SignedIn(SignedIn),
-    /// The session that asked is confirmed until then.
-    Confirmed(Timestamp),
 }
 
 /// Completes a sign-in, or a proof of somebody who is signed in (`by`). Whatever comes of it, the token is used up.
@@ -146,7 +138,7 @@ async fn confirm(
     identity: &Identity,
 ) -> Result<Timestamp> {
     let store = &sso.store;
-    let scope = by.filter(|by| by.member().is_ok_and(|(_, asking)| asking == session)).ok_or_else(unauthenticated)?;
+    let scope = sessions::asked_by(by, session)?;
     let tx = store.begin_in(way.workspace, Mode::Write).await?;
     require_unchanged(&tx, provider).await?;
     let live = sessions::find_live(&tx, session, store.now()).await?.ok_or_else(unauthenticated)?;
