@@ -4,19 +4,19 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
 
 use consigne_sdk::{EmbeddingModel, PluginError, PluginErrorKind, Result};
-use fastembed::{
-    InitOptionsUserDefined, Pooling, QuantizationMode, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel,
-};
+use fastembed::{InitOptionsUserDefined, Pooling, QuantizationMode, TextEmbedding, UserDefinedEmbeddingModel};
 
 use crate::{
     model::{FastembedInstance, Model, Prefixes, fingerprint},
     parts,
     pool::Instance,
     runtime,
+    vocabulary::{self, Vocabulary},
 };
 
 const NAME: &str = "multilingual-e5-small";
@@ -63,8 +63,11 @@ pub(crate) fn open(parts: &Path, onnxruntime: Option<&Path>) -> Result<Model> {
     Ok(Model { facts, prefixes, load })
 }
 
-/// The model's folder.
-struct Files(PathBuf);
+/// The model's folder, and the vocabulary in it once it was read.
+struct Files {
+    folder: PathBuf,
+    vocabulary: Mutex<Option<Arc<Vocabulary>>>,
+}
 
 /// Size and time of the files that make the fingerprint. Instances are loaded for as long as the process lives, and none
 /// may come from other files than those that were hashed.
@@ -72,11 +75,11 @@ type State = Vec<(u64, SystemTime)>;
 
 impl Files {
     fn below(parts: &Path) -> Self {
-        Self(parts.join(NAME))
+        Self { folder: parts.join(NAME), vocabulary: Mutex::default() }
     }
 
     fn fingerprinted(&self) -> [PathBuf; 2] {
-        [self.0.join("model_int8.onnx"), self.0.join("tokenizer.json")]
+        [self.folder.join("model_int8.onnx"), self.folder.join("tokenizer.json")]
     }
 
     fn state(&self) -> Result<State> {
@@ -88,8 +91,19 @@ impl Files {
     }
 
     fn read(&self, name: &str) -> Result<Vec<u8>> {
-        let path = self.0.join(name);
+        let path = self.folder.join(name);
         fs::read(&path).map_err(|_| parts::missing("The embedding model", &path))
+    }
+
+    /// The vocabulary, read once for all instances.
+    fn vocabulary(&self) -> Result<Arc<Vocabulary>> {
+        let mut known = self.vocabulary.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*known {
+            return Ok(Arc::clone(known));
+        }
+        let read = Arc::new(Vocabulary::read(&self.read("tokenizer.json")?)?);
+        *known = Some(Arc::clone(&read));
+        Ok(read)
     }
 
     /// One thread an instance and no spinning: instances share the cores with everything else in the process. The graph
@@ -101,13 +115,8 @@ impl Files {
             let message = "The embedding model changed on the disk since the start: restart to use it";
             return Err(PluginError::new(PluginErrorKind::Unavailable, message));
         }
-        let tokenizer = TokenizerFiles {
-            tokenizer_file: self.read("tokenizer.json")?,
-            config_file: self.read("config.json")?,
-            special_tokens_map_file: self.read("special_tokens_map.json")?,
-            tokenizer_config_file: self.read("tokenizer_config.json")?,
-        };
-        let model = UserDefinedEmbeddingModel::new(self.read("model_int8.onnx")?, tokenizer)
+        let vocabulary = self.vocabulary()?;
+        let model = UserDefinedEmbeddingModel::new(self.read("model_int8.onnx")?, vocabulary::of_numbers_files())
             .with_pooling(Pooling::Mean)
             .with_quantization(QuantizationMode::None);
         let options = InitOptionsUserDefined::new()
@@ -117,9 +126,9 @@ impl Files {
             .with_session_config("session.intra_op.allow_spinning", "0");
         let loaded = TextEmbedding::try_new_from_user_defined(model, options).map_err(|error| {
             let message =
-                format!("The embedding model in {} cannot be loaded: {error}; run `make parts`", self.0.display());
+                format!("The embedding model in {} cannot be loaded: {error}; run `make parts`", self.folder.display());
             PluginError::new(PluginErrorKind::Unavailable, message)
         })?;
-        Ok(Box::new(FastembedInstance::new(loaded)))
+        Ok(Box::new(FastembedInstance::new(loaded, vocabulary, POSITIONS)))
     }
 }

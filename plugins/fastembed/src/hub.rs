@@ -10,6 +10,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use consigne_sdk::{EmbeddingModel, PluginError, PluginErrorKind, Result};
@@ -24,6 +25,7 @@ use crate::{
     pool::Instance,
     reranker, runtime,
     settings::{HubModel, HubReranker},
+    vocabulary::{self, Vocabulary},
 };
 
 /// What all of these models take, and what is left of it between the prefix and the special tokens.
@@ -40,7 +42,8 @@ pub(crate) fn open(parts: &Path, onnxruntime: Option<&Path>, model: HubModel, th
     })?;
     let environment = runtime::environment(&parts::onnxruntime(parts, onnxruntime)?)?;
     let folder = parts.join("hub");
-    load(&folder, &environment, model)?;
+    // It is here afterwards.
+    drop(loaded(&folder, &environment, model)?);
 
     let listed = listed(model);
     let info = TextEmbedding::get_model_info(&listed).map_err(|error| unavailable(&error))?;
@@ -55,14 +58,22 @@ pub(crate) fn open(parts: &Path, onnxruntime: Option<&Path>, model: HubModel, th
         max_tokens: POSITIONS - OVERHEAD,
         answer_threshold: threshold,
     };
+    let tokenizer = snapshot.join("tokenizer.json");
+    let vocabulary = fs::read(&tokenizer).map_err(|_| parts::missing("The embedding model", &tokenizer))?;
+    let vocabulary = Arc::new(Vocabulary::read(&vocabulary)?);
     let prefixes = match model {
         HubModel::BgeM3 => Prefixes { question: "", passage: "" },
         _ => Prefixes { question: "query: ", passage: "passage: " },
     };
-    Ok(Model { facts, prefixes, load: Box::new(move || load(&folder, &environment, model)) })
+    let load = move || {
+        let mut loaded = loaded(&folder, &environment, model)?;
+        loaded.tokenizer = vocabulary::of_numbers()?;
+        Ok(Box::new(FastembedInstance::new(loaded, Arc::clone(&vocabulary), POSITIONS)) as Box<dyn Instance>)
+    };
+    Ok(Model { facts, prefixes, load: Box::new(load) })
 }
 
-fn load(folder: &Path, environment: &Environment, model: HubModel) -> Result<Box<dyn Instance>> {
+fn loaded(folder: &Path, environment: &Environment, model: HubModel) -> Result<TextEmbedding> {
     let options = TextInitOptions::new(listed(model))
         .with_cache_dir(folder.to_path_buf())
         .with_environment(environment.clone())
@@ -70,8 +81,7 @@ fn load(folder: &Path, environment: &Environment, model: HubModel) -> Result<Box
         .with_intra_threads(1)
         .with_session_config("session.intra_op.allow_spinning", "0")
         .with_show_download_progress(false);
-    let loaded = TextEmbedding::try_new(options).map_err(|error| unavailable(&error))?;
-    Ok(Box::new(FastembedInstance::new(loaded)))
+    TextEmbedding::try_new(options).map_err(|error| unavailable(&error))
 }
 
 /// Downloads what is not there yet, and loads a reranker.

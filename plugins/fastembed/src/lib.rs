@@ -6,8 +6,9 @@
 //! anything else; when passages queue up, more instances are loaded and dropped again.
 //!
 //! Reading order: [`plugin`] (the manifest and the way in), [`settings`], `parts` (where the files are), `e5` (the model
-//! in them), `model` (what any model comes to), `runtime` (the library), `embedder` (the capability), `queue` (who is
-//! served next), `pool` (by how many), `memory`; [`reranker`]; `hub` with the feature `online`.
+//! in them), `model` (what any model comes to), `vocabulary` (from a text to its tokens), `runtime` (the library), `embedder`
+//! (the capability), `queue` (who is served next), `pool` (by how many), `memory`; [`reranker`]; `hub` with the feature
+//! `online`.
 //!
 //! Invariants, as absences:
 //! - No text is run beside another: an int8 model would make a vector depend on its neighbours.
@@ -28,6 +29,7 @@ mod queue;
 pub mod reranker;
 mod runtime;
 pub mod settings;
+mod vocabulary;
 
 pub use plugin::{Fastembed, FastembedOptions};
 pub use reranker::FastembedReranker;

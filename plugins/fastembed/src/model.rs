@@ -1,12 +1,16 @@
 //! A model that can be opened: its facts, what is put before a text, and how an instance is loaded.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use consigne_sdk::{EmbedKind, EmbeddingModel, Fingerprint, PluginError, PluginErrorKind, Result};
 use fastembed::{Error, TextEmbedding};
 use sha2::{Digest, Sha256};
 
-use crate::{parts, pool::Instance, pool::Load};
+use crate::{
+    parts,
+    pool::{Instance, Load},
+    vocabulary::{self, Vocabulary},
+};
 
 /// A model, opened but not loaded.
 pub(crate) struct Model {
@@ -38,40 +42,38 @@ impl Prefixes {
     }
 }
 
-/// A fastembed model in use.
-pub(crate) struct FastembedInstance(TextEmbedding);
+/// A fastembed model in use, with the vocabulary that it shares with all others.
+pub(crate) struct FastembedInstance {
+    embedding: TextEmbedding,
+    vocabulary: Arc<Vocabulary>,
+    /// Longest input, in tokens.
+    positions: usize,
+}
 
 impl FastembedInstance {
-    /// Takes a loaded model and switches off what does not fit here: the tokenizer's threads, which cost more than they
-    /// bring with one text at a time, and its cache, which would keep up to 10,000 words of what people wrote for as long
-    /// as the process lives.
-    pub(crate) fn new(mut embedding: TextEmbedding) -> Self {
+    /// Takes a loaded model, whose tokenizer is one [of numbers](vocabulary::of_numbers), and switches off the tokenizer's
+    /// threads, which cost more than they bring with one text at a time.
+    pub(crate) fn new(embedding: TextEmbedding, vocabulary: Arc<Vocabulary>, positions: usize) -> Self {
         tokenizers::parallelism::set_parallelism(false);
-        let mut vocabulary = embedding.tokenizer.get_model().clone();
-        vocabulary.resize_cache(0);
-        embedding.tokenizer.with_model(vocabulary);
-        Self(embedding)
+        Self { embedding, vocabulary, positions }
     }
 }
 
 impl Instance for FastembedInstance {
     fn embed(&mut self, text: &str) -> Result<Vec<f32>> {
-        let vectors = self.0.embed([text], Some(1)).map_err(|error| failed(&error))?;
-        vectors
+        let ids = self.vocabulary.framed_ids(text, self.positions)?;
+        let numbers = vocabulary::teach(&mut self.embedding.tokenizer, &ids)?;
+        let embedded = self.embedding.embed([numbers], Some(1)).map_err(|error| failed(&error));
+        // What people wrote is not kept for as long as the process lives.
+        vocabulary::teach(&mut self.embedding.tokenizer, &[])?;
+        embedded?
             .into_iter()
             .next()
             .ok_or_else(|| PluginError::new(PluginErrorKind::Internal, "the model gave no vector"))
     }
 
     fn count_tokens(&mut self, text: &str) -> Result<usize> {
-        let uncountable = |_| PluginError::new(PluginErrorKind::Internal, "a text could not be tokenized");
-        // The tokenizer is set to cut at the model's longest input, for embedding; here all of the text counts.
-        let tokenizer = &mut self.0.tokenizer;
-        let cut = tokenizer.get_truncation().cloned();
-        tokenizer.with_truncation(None).map_err(uncountable)?;
-        let counted = tokenizer.encode_fast(text, false).map(|encoded| encoded.len());
-        tokenizer.with_truncation(cut).map_err(uncountable)?;
-        counted.map_err(uncountable)
+        Ok(self.vocabulary.ids(text)?.len())
     }
 }
 
