@@ -1,6 +1,6 @@
 //! People in the loop: a chat that needs a person reaches one, and what they say comes back.
 //!
-//! Reading order: [`settings`] (when people are called, and how), [`rules`], [`hours`]; [`open`](mod@open) (a chat is
+//! Reading order: [`settings`] (when people are called, and how), [`rules`], [`asking`], [`hours`]; [`open`](mod@open) (a chat is
 //! handed over), [`turns`] (who has it), [`replies`] and [`notes`]; [`outbox`] (what channels are told), [`deliver`] (the
 //! telling), [`deliveries`] and [`channels`] (what people see and do about it); [`inbound`] and [`poll`] (what comes
 //! back); [`inbox`], [`canned`], [`staff`]; [`sweep`].
@@ -12,6 +12,7 @@
 //! - Nothing comes back into a chat but through a channel that verified it, and once.
 
 pub mod after_answer;
+pub mod asking;
 pub mod canned;
 pub mod channels;
 pub mod deliver;

@@ -83,6 +83,36 @@ async fn asking_for_a_person_is_understood_in_four_languages_and_the_button_in_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn asking_for_a_person_is_heard_in_any_language_and_in_other_words() -> Result<()> {
+    let app = TestApp::start().await?;
+    let desk = Desk::open(&app, json!({"triggers": ["VISITOR_ASKED"]})).await?;
+    for (asked, asks) in [
+        ("Posso parlare con un operatore?", true),
+        ("Chcę porozmawiać z człowiekiem", true),
+        ("担当者と話せますか？", true),
+        ("أريد التحدث إلى شخص حقيقي", true),
+        ("I'd rather deal with a living being", true),
+        ("Quanto costa a persona?", false),
+        ("Ilu pracowników ma firma?", false),
+        ("How long can I leave a suitcase?", false),
+    ] {
+        app.advance(Duration::from_secs(20));
+        let visitor = desk.acme.visitor(&desk.assistant).await?;
+        let chat = visitor.start_chat().await?;
+        let answer = visitor.ask(&chat, asked).await?;
+        app.run_jobs().await?;
+        let outcome = visitor.answer(&answer).await?["outcome"].clone();
+        assert_eq!(outcome == "ESCALATED", asks, "{asked}: {outcome}");
+        let state = if asks { "WAITING_FOR_PERSON" } else { "ASSISTANT" };
+        assert_eq!(visitor.state(&chat).await?, state, "{asked}");
+        if asks {
+            assert_eq!(desk.acme.escalation().await?["reason"], "VISITOR_ASKED", "{asked}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn yes_to_the_offer_of_a_person_calls_one() -> Result<()> {
     let app = TestApp::start().await?;
     let desk = Desk::open(&app, json!({"triggers": ["VISITOR_ASKED"]})).await?;

@@ -40,7 +40,8 @@ use crate::{
     entity::{answers as table, messages as message_table},
     escalations::{
         after_answer::{self, Found},
-        settings::{self, EscalationSettings},
+        asking::Sentences,
+        settings::{self, EscalationSettings, Trigger},
     },
     knowledge::{
         Excerpt, Knowledge, language,
@@ -106,6 +107,8 @@ pub struct AnswerHandler {
     pub at_once: usize,
     /// Places of those that are looked up; a model may speak in many more.
     pub looking_up: Semaphore,
+    /// How people ask for a person.
+    pub sentences: Sentences,
     /// Counts.
     pub meter: Arc<dyn AnswerMeter>,
 }
@@ -180,14 +183,15 @@ impl AnswerHandler {
         let language = language_of(&run.assistant, &run.question);
         let whose = Some(run.row.subject_id);
         let asked = Asked { question: &run.question, whose, history: &run.history, language };
-        let Prepared { model, request, excerpts } = self.prepare(scope, &run.assistant, asked).await?;
+        let Prepared { model, request, excerpts, vector } = self.prepare(scope, &run.assistant, asked).await?;
+        let asks_for_a_person = self.asks_for_a_person(&run, &request.embedder, vector.as_deref()).await;
         drop(place);
         let threshold = request.answer_threshold;
         let mut writer = Writer::new(self, scope, &run);
         let mut given: Vec<String> = excerpts.iter().map(Excerpt::text).collect();
         given.push(run.question.clone());
         // Without a passage there is nothing to answer from; no model is asked.
-        let text = if excerpts.is_empty() {
+        let text = if excerpts.is_empty() || asks_for_a_person {
             None
         } else {
             writer.write_all(model.answer(request), excerpts.len(), &given).await?
@@ -197,7 +201,10 @@ impl AnswerHandler {
         let (text, cited) = match self.keep_true(scope, cited).await? {
             // What cites nothing that is stored cannot be checked, so it does not count as an answer from the knowledge.
             cited if cited.is_empty() => {
-                let said = self.no_answer(&run, language);
+                let said = match asks_for_a_person {
+                    true => phrases::asks_for_a_person(spoken(&run.assistant, language)).to_owned(),
+                    false => self.no_answer(&run, language),
+                };
                 writer.say_instead(&said).await?;
                 (said, cited)
             }
@@ -205,6 +212,7 @@ impl AnswerHandler {
         };
         let found = match cited.iter().map(|citation| citation.score).reduce(f64::max) {
             Some(best) => Found::Answer { confidence: best - f64::from(threshold) },
+            None if asks_for_a_person => Found::Request,
             None => Found::Nothing,
         };
         let outcome = after_answer::outcome(found, &run.rules);
@@ -259,7 +267,7 @@ impl AnswerHandler {
         let Asked { question, whose, history, language } = asked;
         let models = assistant.chat_models();
         let ways = self.routes.chat(scope, &models, whose);
-        let (model, alone, (excerpts, embedder)) = if follow_up::stands_alone(question, language, history) {
+        let (model, alone, (excerpts, findings)) = if follow_up::stands_alone(question, language, history) {
             let (model, found) = try_join!(ways, self.excerpts(scope, assistant, (question, whose), language))?;
             (model, question.to_owned(), found)
         } else {
@@ -268,9 +276,11 @@ impl AnswerHandler {
             let found = self.excerpts(scope, assistant, (&alone, whose), language).await?;
             (model, alone, found)
         };
+        let Findings { question: vector, embedder, .. } = findings;
         let threshold = assistant.answer_threshold.map_or(embedder.model().answer_threshold, |t| t as f32);
         let given: Vec<PromptPassage> =
             excerpts.iter().zip(1..).map(|(excerpt, index)| prompt_passage(excerpt, index)).collect();
+        let vector = (alone == question).then_some(vector);
         let request = ChatRequest {
             messages: prompt::render(assistant, language, &given, history, question),
             question: alone,
@@ -280,7 +290,7 @@ impl AnswerHandler {
             answer_threshold: threshold,
             embedder,
         };
-        Ok(Prepared { model, request, excerpts })
+        Ok(Prepared { model, request, excerpts, vector })
     }
 
     async fn excerpts(
@@ -289,18 +299,32 @@ impl AnswerHandler {
         assistant: &Assistant,
         (question, whose): (&str, Option<SubjectId>),
         language: Option<&str>,
-    ) -> Result<(Vec<Excerpt>, Arc<dyn Embedder>)> {
+    ) -> Result<(Vec<Excerpt>, Findings)> {
         let most = usize::try_from(assistant.passages).unwrap_or(1);
         // Twins and neighbours among them make room for others.
         let look = Look::of(scope, &self.knowledge).await;
         let limit = (2 * most).max(look.wants(&self.knowledge));
         let query = Query { question, whose, language, limit, ..Query::default() };
-        let Findings { mut passages, embedder } = search::find(scope, &self.knowledge, query).await?;
+        let mut findings = search::find(scope, &self.knowledge, query).await?;
+        let mut passages = std::mem::take(&mut findings.passages);
         if let Some(reranked) = look.at(scope, &self.knowledge, (question, whose), &mut passages).await {
             self.meter.reranked(reranked.name());
         }
         passages.truncate(2 * most);
-        Ok((excerpts::excerpts(passages, Budget { excerpts: most, tokens: PASSAGE_TOKENS }), embedder))
+        Ok((excerpts::excerpts(passages, Budget { excerpts: most, tokens: PASSAGE_TOKENS }), findings))
+    }
+
+    /// Whether the visitor asks for a person, where people are called for that. An embedder that cannot say so is no reason not
+    /// to answer.
+    async fn asks_for_a_person(&self, run: &AnswerRun, embedder: &Arc<dyn Embedder>, vector: Option<&[f32]>) -> bool {
+        if !run.rules.calls_for(Trigger::VisitorAsked) {
+            return false;
+        }
+        let asked = self.sentences.ask_for_a_person(embedder.as_ref(), &run.question, vector).await;
+        asked.unwrap_or_else(|error| {
+            tracing::warn!(kind = ?error.kind, "whether a person is asked for cannot be told");
+            false
+        })
     }
 
     /// The citations whose quote stands in a stored passage now.
@@ -317,11 +341,9 @@ impl AnswerHandler {
     fn no_answer(&self, run: &AnswerRun, language: Option<&str>) -> String {
         let assistant = &run.assistant;
         let hands_over = after_answer::outcome(Found::Nothing, &run.rules) == AnswerOutcome::Escalated;
-        let spoken = language.or(assistant.languages.first().map(String::as_str));
-        assistant
-            .no_answer_text
-            .clone()
-            .unwrap_or_else(|| phrases::not_in_knowledge(spoken, assistant.offers_person && !hands_over))
+        assistant.no_answer_text.clone().unwrap_or_else(|| {
+            phrases::not_in_knowledge(spoken(assistant, language), assistant.offers_person && !hands_over)
+        })
     }
 
     async fn complete(&self, scope: &Scope, run: &AnswerRun, done: Done<'_>) -> Result<()> {
@@ -448,6 +470,13 @@ pub(super) struct Prepared {
     pub(super) model: ChatRoutes,
     pub(super) request: ChatRequest,
     pub(super) excerpts: Vec<Excerpt>,
+    /// Of the question as it was asked, where it was looked up like that.
+    vector: Option<Vec<f32>>,
+}
+
+/// The language in which the product itself speaks to whoever asked.
+fn spoken<'a>(assistant: &'a Assistant, language: Option<&'a str>) -> Option<&'a str> {
+    language.or(assistant.languages.first().map(String::as_str))
 }
 
 /// The question's language, among those of the assistant.
@@ -474,6 +503,9 @@ async fn history(tx: &WorkspaceTx, key: &Key, row: &table::Model) -> Result<Vec<
         .limit(HISTORY_TURNS)
         .all(tx.db())
         .await?;
+    if earlier.is_empty() {
+        return Ok(Vec::new());
+    }
     earlier.reverse();
     let ids: Vec<MessageId> = earlier.iter().map(|a| a.question_id).collect();
     let questions = message_table::Entity::find()

@@ -25,6 +25,19 @@ pub fn not_in_knowledge(language: Option<&str>, offers_person: bool) -> String {
     if offers_person { format!("{sorry} {person}") } else { sorry.to_owned() }
 }
 
+/// Said in place of an answer when the visitor asks for a person.
+pub fn asks_for_a_person(language: Option<&str>) -> &'static str {
+    match language {
+        Some("fr") => "Vous souhaitez parler à une personne.",
+        Some("de") => "Sie möchten mit einem Menschen sprechen.",
+        Some("es") => "Desea hablar con una persona.",
+        Some("it") => "Desidera parlare con una persona.",
+        Some("nl") => "U wilt met een medewerker spreken.",
+        Some("pt") => "Deseja falar com uma pessoa.",
+        _ => "You would like to talk to a person.",
+    }
+}
+
 /// Said once when people were called and are there.
 pub fn waiting(language: Option<&str>) -> &'static str {
     match language {

@@ -37,7 +37,7 @@ pub async fn rehearse(
     let history: Vec<Turn> = history[latest..].iter().map(turn).collect();
     let language = answer::language_of(assistant, question);
     let asked = Asked { question, whose: None, history: &history, language };
-    let Prepared { model, request, excerpts } = answers.prepare(scope, assistant, asked).await?;
+    let Prepared { model, request, excerpts, .. } = answers.prepare(scope, assistant, asked).await?;
     if excerpts.is_empty() {
         return Ok(None);
     }

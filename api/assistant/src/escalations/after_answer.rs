@@ -24,12 +24,15 @@ pub(crate) enum Found {
     },
     /// It failed.
     Failure,
+    /// Nothing was looked for: the visitor asks for a person.
+    Request,
 }
 
 /// The outcome that an answer has. One that the visitor can read is not called escalated, though people may be called.
 pub(crate) fn outcome(found: Found, rules: &EscalationSettings) -> AnswerOutcome {
     match found {
         Found::Answer { .. } => AnswerOutcome::Answered,
+        Found::Request => AnswerOutcome::Escalated,
         _ if rules.calls_for(Trigger::NotInKnowledge) => AnswerOutcome::Escalated,
         _ => AnswerOutcome::NotInKnowledge,
     }
@@ -38,6 +41,7 @@ pub(crate) fn outcome(found: Found, rules: &EscalationSettings) -> AnswerOutcome
 fn reason(found: Found, rules: &EscalationSettings) -> Option<EscalationReason> {
     let (trigger, reason) = match found {
         Found::Nothing => (Trigger::NotInKnowledge, EscalationReason::NotInKnowledge),
+        Found::Request => (Trigger::VisitorAsked, EscalationReason::VisitorAsked),
         Found::Failure => (Trigger::AnswerFailed, EscalationReason::AnswerFailed),
         Found::Answer { confidence } if confidence < rules.confidence_margin => {
             (Trigger::LowConfidence, EscalationReason::LowConfidence)

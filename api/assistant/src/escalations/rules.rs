@@ -1,5 +1,5 @@
 //! What in a visitor's own words calls for a person: asking for one, in four languages, and the words that a workspace
-//! listed. In any other language the button does it (`requestPerson`).
+//! listed. In any other language, and in other words, [`asking`](super::asking) hears it; the button (`requestPerson`) always does.
 
 use super::{
     EscalationReason,

@@ -64,7 +64,7 @@ const WORDS_COUNT: f32 = 0.2;
 const SAME_LANGUAGE: f32 = 0.02;
 
 /// What shared words count where the question is in a foreign language: the same spelling often means something else there.
-const WORDS_ACROSS: f32 = 0.5;
+const WORDS_ACROSS: f32 = 0.4;
 
 /// A question's language is foreign where fewer than one in so many passages that come into question are in it.
 const FOREIGN_FROM: usize = 4;
@@ -174,6 +174,8 @@ pub async fn search(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> R
 pub(crate) struct Findings {
     /// The passages, best first.
     pub passages: Vec<Found>,
+    /// The question's vector.
+    pub question: Vec<f32>,
     /// The embedder whose cosines and vectors these are.
     pub embedder: Arc<dyn Embedder>,
 }
@@ -222,7 +224,7 @@ pub(crate) async fn find(scope: &Scope, knowledge: &Knowledge, query: Query<'_>)
     found.retain(|found| asked.ranking != Ranking::Words || found.rank > 0.0);
     found.sort_by(|a, b| b.rank.total_cmp(&a.rank).then(a.passage.cmp(&b.passage)));
     found.truncate(query.limit);
-    Ok(Findings { passages: found, embedder: in_use.embedder })
+    Ok(Findings { passages: found, question: asked.vector, embedder: in_use.embedder })
 }
 
 /// A question, ready to be compared with passages.
@@ -247,6 +249,10 @@ impl<'a> Asked<'a> {
         recipients::record(scope, &knowledge.store, query.whose, &parties).await?;
         let finds_by_words = query.ranking == Ranking::Words || !in_use.is_whole();
         let vector = async {
+            let model = in_use.embedder.model().fingerprint;
+            if let Some(made) = knowledge.embedded_ahead(scope, query.question, model).await {
+                return Ok(made);
+            }
             let made = in_use.embedder.embed(EmbedKind::Question, vec![query.question.to_owned()]).await?.pop();
             made.ok_or_else(|| Error::internal("the embedder answered no vector"))
         };

@@ -24,6 +24,7 @@ use consigne_assistant::{
         answer::{AnswerHandler, Desk},
         rehearsal::{self, Earlier},
     },
+    escalations::asking::Sentences,
     knowledge::{
         Knowledge, Ranking,
         chunk::{self, Chunk, ChunkOptions},
@@ -261,6 +262,7 @@ async fn answerability(
         desk: Desk::new(services.feed.clone()),
         at_once: 1,
         looking_up: Semaphore::new(1),
+        sentences: Sentences::default(),
         meter: Arc::new(Meter(app.metrics.clone())),
     };
     let mut known = assistants::list(scope, &services.store).await?.into_iter();

@@ -17,7 +17,7 @@ pub enum EscalationTrigger {
     NotInKnowledge,
     /// The answer rests on a passage that is hardly near enough.
     LowConfidence,
-    /// The visitor asks for a person in words: English, French, German or Spanish.
+    /// The visitor asks for a person in words, of any language that the embedding model knows.
     VisitorAsked,
     /// Several answers of the chat were rated bad.
     BadRatings,
