@@ -164,6 +164,11 @@ impl TestApp {
         Member::sign_in(&self.public(), &self.owner.email, &self.owner.password, Some(&id)).await
     }
 
+    /// From now on the gateway works as one whose worker is in its process: questions are embedded when they are asked.
+    pub fn embed_ahead(&self) {
+        self.running.app.services.knowledge.answers_are_made_here();
+    }
+
     /// Runs all jobs that are due, and those that they enqueue, until none is left.
     pub async fn run_jobs(&self) -> Result<()> {
         self.running.app.runner.run_until_idle().await?;

@@ -1,11 +1,13 @@
 //! A visitor asks, and gets one streamed, cited answer; or an honest no.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use consigne_gateway::{plugins::InstanceDefaults, sdk::Plugin};
 use consigne_tests::{
-    app::TestApp,
+    app::{Furnish, TestApp},
     people::{Member, Visitor, idempotency_key},
+    plugins::{WORD_HASH, WordHash},
     standins::openai::{StandIn, Turn},
     texts,
 };
@@ -49,6 +51,56 @@ async fn an_answer_rests_on_a_passage_and_cites_it() -> Result<()> {
     );
     assert_eq!(answer["disclosure"]["region"], "LOCAL");
     assert_eq!(cited["document"], Value::Null, "a visitor sees title and quote only");
+    Ok(())
+}
+
+/// Waits until something that is counted comes to this.
+async fn reaches(counted: impl Fn() -> usize, wanted: usize) -> Result<()> {
+    for _ in 0..500 {
+        if counted() == wanted {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    anyhow::bail!("{} where {wanted} were wanted", counted())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_embedded_once_while_it_is_on_its_way_and_only_for_its_own_workspace() -> Result<()> {
+    let model = WordHash::new(7);
+    let furnish = |all: &mut Vec<Arc<dyn Plugin>>, chosen: &mut InstanceDefaults| {
+        all.push(Arc::new(model.clone()));
+        WORD_HASH.clone_into(&mut chosen.embedder);
+    };
+    let app = TestApp::start_among(&[], &furnish as Furnish<'_>).await?;
+    let (_, visitor, _) = shop(&app).await?;
+    let globex = app.workspace("globex").await?;
+    globex.upload("handbook.md", "text/markdown", texts::HANDBOOK.as_bytes()).await?;
+    app.run_jobs().await?;
+    let stranger = globex.visitor(&globex.assistant("Bob").await?).await?;
+    let question = "How many days do I have to return an order?";
+
+    // As a worker elsewhere does it.
+    let before = model.questions();
+    let first = answered(&app, &visitor, &visitor.start_chat().await?, question).await?;
+    let needed = model.questions() - before;
+    assert!(needed > 0);
+
+    app.embed_ahead();
+    app.advance(Duration::from_secs(20));
+    let before = model.questions();
+    let chat = visitor.start_chat().await?;
+    let answer = visitor.ask(&chat, question).await?;
+    let made = || model.questions() - before;
+    reaches(made, 1).await?;
+    // The same words of somebody else's visitor take nothing away, and get nothing.
+    let theirs = stranger.ask(&stranger.start_chat().await?, question).await?;
+    reaches(made, 2).await?;
+    app.run_jobs().await?;
+    assert_eq!(made(), 2 * needed, "a vector that was made ahead was made again");
+    let answer = visitor.answer(&answer).await?;
+    assert_eq!((&answer["text"], &answer["outcome"]), (&first["text"], &json!("ANSWERED")), "{answer}");
+    assert_eq!(stranger.answer(&theirs).await?["outcome"], "ANSWERED");
     Ok(())
 }
 

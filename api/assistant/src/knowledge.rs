@@ -7,6 +7,7 @@
 //! Passages and their vectors live sealed in the database, which is the truth; an index is derived from it and is
 //! brought in step by [`search::sync()`].
 
+mod ahead;
 pub mod arrived;
 pub mod bulk;
 pub mod chunk;
@@ -35,6 +36,7 @@ use consigne_foundation::{blobs::Blobs, plugins::Registry, store::Store};
 use consigne_sdk::Partition;
 use tokio::sync::Mutex;
 
+use self::ahead::Ahead;
 pub use self::{
     documents::{Document, DocumentState},
     sandbox::Sandbox,
@@ -52,6 +54,8 @@ pub struct Knowledge {
     pub(crate) limits: KnowledgeLimits,
     /// One fill of an index partition at a time.
     pub(crate) syncing: Arc<Mutex<HashMap<Partition, Arc<Mutex<()>>>>>,
+    /// Vectors of questions that are on their way.
+    pub(crate) ahead: Arc<Ahead>,
 }
 
 /// Limits of what is taken in.
@@ -72,6 +76,14 @@ pub struct KnowledgeLimits {
 impl Knowledge {
     /// Knowledge over these parts.
     pub fn new(store: Store, blobs: Blobs, registry: Arc<Registry>, sandbox: Sandbox, limits: KnowledgeLimits) -> Self {
-        Self { store, blobs, registry, sandbox: Arc::new(sandbox), limits, syncing: Arc::default() }
+        Self {
+            store,
+            blobs,
+            registry,
+            sandbox: Arc::new(sandbox),
+            limits,
+            syncing: Arc::default(),
+            ahead: Arc::default(),
+        }
     }
 }

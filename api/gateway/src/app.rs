@@ -234,6 +234,7 @@ impl App {
             running.url = url;
         }
         if parts != Parts::GatewayAlone {
+            self.services.knowledge.answers_are_made_here();
             let grace = Duration::from_secs(self.config.server.stop_seconds);
             let runner = self.runner.clone();
             running.tasks.push(tokio::spawn(async move { runner.run(stopped, grace).await }));

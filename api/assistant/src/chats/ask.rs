@@ -8,7 +8,7 @@ use consigne_foundation::{
     id::{AnswerId, ChatId, MessageId},
     jobs::{self, NewJob},
     privacy::{Purpose, admission, subjects},
-    store::{Store, WorkspaceTx},
+    store::WorkspaceTx,
     vault::Key,
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -22,7 +22,7 @@ use crate::{
     assistants,
     entity::{answers as answer_table, chats as chat_table},
     escalations::{open, rules, settings, turns},
-    knowledge::{language, parse},
+    knowledge::{Knowledge, language, parse},
     policy::{self, Concern},
     sensitive,
 };
@@ -39,11 +39,12 @@ pub const MOST_CHARACTERS: usize = 4_000;
 /// `PurposeRefused`; `SubjectErased`.
 pub async fn ask(
     scope: &Scope,
-    store: &Store,
+    knowledge: &Knowledge,
     chat: ChatId,
     text: &str,
     idempotency_key: &str,
 ) -> Result<(MessageId, Option<AnswerId>)> {
+    let store = &knowledge.store;
     super::require_visitor(scope)?;
     let text = check("text", text, MOST_CHARACTERS, idempotency_key)?;
     admission::admit(scope, store, Purpose::Answering, scope.subject()).await?;
@@ -84,6 +85,7 @@ pub async fn ask(
     if ChatState::of(&chat) == ChatState::Resolved {
         state::set(&tx, chat.id, ChatState::Assistant, None).await?;
     }
+    knowledge.embed_ahead(scope, &text);
     let asked = open_answer(&tx, &key, &chat, new, generation).await?;
     audit::append(scope, &tx, Event::new("question.asked").target("answer", asked.1.0)).await?;
     tx.commit().await?;

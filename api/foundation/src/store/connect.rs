@@ -79,7 +79,11 @@ async fn connect_sqlite(settings: &StoreSettings) -> Result<Connected> {
         sqlite_options(&format!("sqlite:{}", settings.key_store.display()))?.journal_mode(SqliteJournalMode::Truncate);
     let mut log = data.get_filename().as_os_str().to_owned();
     log.push("-wal");
-    let pool = |size: u32| SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(30));
+    // A file does not hang up: no connection is asked for a sign of life before it is used, which is a way to its thread and back.
+    let pool = |size: u32| {
+        let options = SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(30));
+        options.test_before_acquire(false)
+    };
     let writer = pool(1).connect_with(data.clone()).await.map_err(unreachable_database)?;
     let relaxed = data.clone().synchronous(SqliteSynchronous::Normal);
     let relaxed = pool(1).connect_with(relaxed).await.map_err(unreachable_database)?;

@@ -361,7 +361,7 @@ impl ChatMutation {
     ) -> Result<AskQuestionPayload> {
         let scope = ctx.scope(Permission::ChatsAsk)?;
         let chat = ChatId::parse_or_unknown(&input.chat_id);
-        let asked = ask::ask(&scope, ctx.store(), chat, &input.text, &input.idempotency_key).await;
+        let asked = ask::ask(&scope, &ctx.services().knowledge, chat, &input.text, &input.idempotency_key).await;
         let (asked, user_errors) = split(asked)?;
         let Some((message, answer)) = asked else {
             return Ok(AskQuestionPayload { message: None, answer: None, user_errors });
