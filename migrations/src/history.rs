@@ -28,6 +28,7 @@ const CUSTOM_ROLES: &str = include_str!("m0020_custom_roles.sql");
 const AUDIT_FORWARDS: &str = include_str!("m0021_audit_forwards.sql");
 const PASSKEYS: &str = include_str!("m0022_passkeys.sql");
 const CHAT_READS: &str = include_str!("m0023_chat_reads.sql");
+const SIGN_ON_DOMAINS: &str = include_str!("m0024_sign_on_domains.sql");
 const FIRST_KEY_STORE: &str = include_str!("m0001_key_store.sql");
 const KEY_VERSIONS: &str = include_str!("m0018_key_store.sql");
 
@@ -54,6 +55,7 @@ const DATA: &[(&str, &str)] = &[
     ("m0021_audit_forwards", AUDIT_FORWARDS),
     ("m0022_passkeys", PASSKEYS),
     ("m0023_chat_reads", CHAT_READS),
+    ("m0024_sign_on_domains", SIGN_ON_DOMAINS),
 ];
 
 /// Scripts of the key store, oldest first.

@@ -58,11 +58,13 @@ pub enum Rule {
     RootKeyMade,
     /// Somebody came in by the password that a workspace keeps for when its identity provider is down.
     BreakGlass,
+    /// The record by which a workspace's domain counts is gone, or was gone for so long that it counts no more.
+    DomainLost,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::FailedSignIns,
         Self::TokenReuse,
         Self::UnknownIds,
@@ -72,6 +74,7 @@ impl Rule {
         Self::RootKeyDue,
         Self::RootKeyMade,
         Self::BreakGlass,
+        Self::DomainLost,
     ];
 
     /// Its name in logs, numbers and the audit log.
@@ -86,6 +89,7 @@ impl Rule {
             Self::RootKeyDue => "ROOT_KEY_DUE",
             Self::RootKeyMade => "ROOT_KEY_MADE",
             Self::BreakGlass => "BREAK_GLASS",
+            Self::DomainLost => "DOMAIN_LOST",
         }
     }
 
@@ -97,7 +101,7 @@ impl Rule {
             Self::UnknownIds => (60, 10),
             Self::Exports => (20, 60),
             Self::BrokenChain | Self::RootKeyDue | Self::RootKeyMade => (1, KEPT_MINUTES),
-            Self::ForbiddenHost => (1, 60),
+            Self::ForbiddenHost | Self::DomainLost => (1, 60),
         }
     }
 

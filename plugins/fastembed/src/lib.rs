@@ -7,7 +7,7 @@
 //!
 //! Reading order: [`plugin`] (the manifest and the way in), [`settings`], `parts` (where the files are), `e5` (the model
 //! in them), `model` (what any model comes to), `vocabulary` (from a text to its tokens), `runtime` (the library), `embedder`
-//! (the capability), `queue` (who is served next), `pool` (by how many), `memory`; [`reranker`]; `hub` with the feature
+//! (the capability), `queue` (who is served next), `pool` (by how many); [`reranker`]; `hub` with the feature
 //! `online`.
 //!
 //! Invariants, as absences:
@@ -20,7 +20,6 @@ mod e5;
 mod embedder;
 #[cfg(feature = "online")]
 mod hub;
-mod memory;
 mod model;
 mod parts;
 pub mod plugin;

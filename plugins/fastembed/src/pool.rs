@@ -13,10 +13,7 @@ use std::{
 
 use consigne_sdk::{PluginError, PluginErrorKind, Result};
 
-use crate::{
-    memory,
-    queue::{Lane, Queue, Task},
-};
+use crate::queue::{Lane, Queue, Task};
 
 /// A further instance is worth its loading time, a second of a core, for this many waiting passages.
 const PASSAGES_PER_INSTANCE: usize = 8;
@@ -142,13 +139,10 @@ impl Shared {
             Err(error) => tracing::warn!(kind = ?error.kind, error = %error, "no further instance could be loaded"),
         }
         self.lock().further -= 1;
-        drop(loaded);
-        memory::give_back();
     }
 
     fn load(&self) -> Result<Box<dyn Instance>> {
         let loaded = catch_unwind(AssertUnwindSafe(|| (self.load)()));
-        memory::give_back();
         loaded.unwrap_or_else(|_| {
             Err(PluginError::new(PluginErrorKind::Internal, "loading the embedding model panicked"))
         })

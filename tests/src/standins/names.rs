@@ -41,6 +41,18 @@ impl Names {
     }
 }
 
+impl Names {
+    /// Takes all records of a name away.
+    pub fn erase(&self, name: &str) {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).remove(&name.to_lowercase());
+    }
+
+    /// Answers nothing any more.
+    pub fn stop(&self) {
+        self.answering.abort();
+    }
+}
+
 impl Drop for Names {
     fn drop(&mut self) {
         self.answering.abort();

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use consigne_tests::{
-    app::TestApp,
+    app::{TestApp, days},
     client::{Client, Reply},
     people::Member,
 };
@@ -17,6 +17,66 @@ const PASSWORD: &str = "Pelican-Harbour-31-Lantern";
 fn raised(app: &TestApp, rule: &str) -> u64 {
     let line = format!("consigne_alerts_total{{outcome=\"{rule}\"}} ");
     app.metrics().lines().find_map(|said| said.strip_prefix(&line)?.parse().ok()).unwrap_or(0)
+}
+
+/// The owner, signed in anew.
+async fn owner(world: &World) -> Result<Member> {
+    world.app.owner_in(&world.acme.workspace).await
+}
+
+/// Whether the domain counts, and whether its record is missed.
+async fn standing(world: &World) -> Result<(bool, bool)> {
+    let own = owner(world).await?.graphql("single_sign_on", json!({})).await?.ok();
+    let domain = own.get("/singleSignOn/domains/0");
+    Ok((domain["verifiedAt"].is_string(), domain["missingSince"].is_string()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_whose_record_is_gone_for_a_week_counts_no_more() -> Result<()> {
+    const RECORD: &str = "_consigne.acme.example";
+    let world = World::start().await?;
+    let own = world.acme.graphql("single_sign_on", json!({})).await?.ok();
+    let text = own.text("/singleSignOn/domains/0/recordText");
+    let next_day = async || {
+        world.app.advance(days(1));
+        world.app.run_duty("identity.domains").await
+    };
+    next_day().await?;
+    assert_eq!(standing(&world).await?, (true, false));
+
+    // Somebody slipped, and mended it.
+    world.names.erase(RECORD);
+    next_day().await?;
+    assert_eq!(standing(&world).await?, (true, true));
+    world.names.write(RECORD, &text);
+    next_day().await?;
+    assert_eq!(standing(&world).await?, (true, false));
+
+    world.names.erase(RECORD);
+    for day in 0..7 {
+        next_day().await?;
+        assert_eq!(standing(&world).await?, (true, true), "day {day}");
+    }
+    world.signed_on(json!({"sub": "ana", "email": "ana@acme.example"})).await?;
+    next_day().await?;
+    assert_eq!(standing(&world).await?, (false, false));
+    let refused = world.sign_on(saying(json!({"sub": "bea", "email": "bea@acme.example"}))).await?;
+    assert_eq!(refused.user_error(), Some("INVALID_CREDENTIALS"), "{}", refused.body);
+    world.app.run_duties().await?;
+    assert!(raised(&world.app, "DOMAIN_LOST") >= 1);
+    let audited = owner(&world).await?.audited_actions().await?;
+    for action in ["missing", "found", "lapsed"].map(|what| format!("sign_on_domain.{what}")) {
+        ensure!(audited.contains(&action), "{action} is not among {audited:?}");
+    }
+
+    // It comes back as it came in.
+    world.show_domain(&owner(&world).await?, "acme.example").await?.ok();
+    assert_eq!(standing(&world).await?, (true, false));
+    // A name server that does not answer says nothing.
+    world.names.stop();
+    next_day().await?;
+    assert_eq!(standing(&world).await?, (true, false));
+    Ok(())
 }
 
 async fn add_owner(acme: &Member, email: &str) -> Result<String> {

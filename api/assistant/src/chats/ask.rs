@@ -62,6 +62,9 @@ pub async fn ask(
         return Err(refused);
     }
     let generation = subjects::hold_active(&tx, chat.subject_id).await?;
+    if !ChatState::of(&chat).is_peoples() {
+        knowledge.embed_ahead(scope, &text);
+    }
     let key = store.vault().subject_key(scope.workspace(), chat.subject_id).await?;
     let new = NewMessage { idempotency_key: Some(idempotency_key), ..NewMessage::of(Author::Visitor, &text) };
     if ChatState::of(&chat).is_peoples() {
@@ -85,7 +88,6 @@ pub async fn ask(
     if ChatState::of(&chat) == ChatState::Resolved {
         state::set(&tx, chat.id, ChatState::Assistant, None).await?;
     }
-    knowledge.embed_ahead(scope, &text);
     let asked = open_answer(&tx, &key, &chat, new, generation).await?;
     audit::append(scope, &tx, Event::new("question.asked").target("answer", asked.1.0)).await?;
     tx.commit().await?;

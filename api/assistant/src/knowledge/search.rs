@@ -186,20 +186,26 @@ pub(crate) struct Findings {
 /// As [`search`].
 pub(crate) async fn find(scope: &Scope, knowledge: &Knowledge, query: Query<'_>) -> Result<Findings> {
     scope.require(Permission::KnowledgeRead)?;
-    admission::admit(scope, &knowledge.store, Purpose::Answering, None).await?;
+    let admitted = admission::admit(scope, &knowledge.store, Purpose::Answering, None);
+    let ((), mut in_use) = try_join!(admitted, model::in_use(scope, knowledge))?;
     let numbers = knowledge.store.vault().term_numbers(scope.workspace()).await?;
     let index = knowledge.registry.vector_index()?;
-    let mut in_use = model::in_use(scope, knowledge).await?;
     let in_quarantine = async { quarantine::sources(&knowledge.store.read(scope).await?).await };
-    let (mut asked, in_quarantine) = try_join!(Asked::of(scope, knowledge, &query, &numbers, &in_use), in_quarantine)?;
+    // What is not in step by then is brought there while the question is embedded; what changes later is seen when the passages
+    // are read.
+    let in_step = sync::sync_to(scope, knowledge, in_use.model.indexed(scope));
+    let asked = Asked::of(scope, knowledge, &query, &numbers, &in_use);
+    let (mut asked, in_quarantine, ()) = try_join!(asked, in_quarantine, in_step)?;
     let filter = Filter { not_sources: in_quarantine, ..filter_of(query.filter.clone(), &numbers) };
     let mut found = Vec::new();
-    for _ in 0..TRIES {
+    for again in 0..TRIES {
         if asked.finds_by_words && asked.terms.is_empty() {
             break;
         }
         let partition = in_use.model.indexed(scope);
-        sync::sync_to(scope, knowledge, partition).await?;
+        if again > 0 {
+            sync::sync_to(scope, knowledge, partition).await?;
+        }
         let wanted = asked.wanted(in_use.model.dimensions, filter.clone(), &query);
         let hits = sync::in_time(index.search(&partition.partition, &wanted)).await?;
         let passages: Vec<PassageId> = hits.iter().map(|hit| PassageId(hit.passage)).collect();

@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use sea_orm::{ConnectionTrait, Statement};
+
 use super::{consents, instructions, objections, purposes::Purpose};
 use crate::{
     audit::{self, Event},
@@ -12,7 +14,6 @@ use crate::{
     id::SubjectId,
     scope::Scope,
     store::{Store, WorkspaceTx},
-    workspaces,
 };
 
 /// What ends with the contract; people's rights, security and records go on to the last day.
@@ -77,19 +78,43 @@ impl Refusal {
 /// `Unavailable`.
 pub async fn refusal(tx: &WorkspaceTx, purpose: Purpose, subject: Option<SubjectId>) -> Result<Option<Refusal>> {
     let refused = |why| Ok(Some(Refusal { purpose, subject, why }));
-    if !instructions::stands(tx, purpose).await? {
+    let said = Said::about(tx, purpose, subject).await?;
+    if !instructions::allow(purpose, said.instruction.as_deref()) {
         return refused(Why::NotInstructed);
     }
-    if ENDS.contains(&purpose) && workspaces::is_closing(tx, tx.workspace()).await? {
+    if said.is_closing && ENDS.contains(&purpose) {
         return refused(Why::Ended);
     }
     match subject {
-        Some(person) if objections::stands(tx, person, purpose).await? => refused(Why::Objected),
+        Some(_) if said.objects && objections::ends_at_once(purpose) => refused(Why::Objected),
         Some(person) if purpose.rests_on_consent() && !consents::stands(tx, person, purpose).await? => {
             refused(Why::NotConsented)
         }
         None if purpose.rests_on_consent() => refused(Why::NotConsented),
         _ => Ok(None),
+    }
+}
+
+/// What the rows say, in one statement: an answer asks for it again and again.
+struct Said {
+    instruction: Option<String>,
+    is_closing: bool,
+    objects: bool,
+}
+
+impl Said {
+    async fn about(tx: &WorkspaceTx, purpose: Purpose, subject: Option<SubjectId>) -> Result<Self> {
+        let sql = "SELECT (SELECT kind FROM instructions WHERE workspace_id = $1 AND purpose = $2 ORDER BY seq DESC LIMIT 1) AS instruction, \
+                   (SELECT closing_at FROM workspaces WHERE id = $1) AS closing_at, \
+                   (SELECT stands FROM objections WHERE workspace_id = $1 AND subject_id = $3 AND purpose = $2) AS objects";
+        let values = [tx.workspace().into(), purpose.name().into(), subject.map(|person| person.0).into()];
+        let said = tx.query_one_raw(Statement::from_sql_and_values(tx.store().backend(), sql, values)).await?;
+        let said = said.ok_or_else(|| Error::internal("a row of values has no row"))?;
+        Ok(Self {
+            instruction: said.try_get("", "instruction")?,
+            is_closing: said.try_get::<Option<i64>>("", "closing_at")?.is_some(),
+            objects: said.try_get::<Option<bool>>("", "objects")?.unwrap_or(false),
+        })
     }
 }
 

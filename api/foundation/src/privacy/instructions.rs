@@ -153,12 +153,15 @@ pub async fn record(scope: &Scope, store: &Store, purpose: Purpose, word: Word, 
 /// # Errors
 /// `Unavailable`.
 pub async fn stands(tx: &WorkspaceTx, purpose: Purpose) -> Result<bool> {
-    if !purpose.is_instructed() {
-        return Ok(true);
-    }
     let word: Option<String> =
         newest(tx, purpose).select_only().column(table::Column::Kind).into_tuple().one(tx.db()).await?;
-    Ok(word.map_or(purpose.is_instructed_from_the_start(), |word| Word::of(&word) == Word::Instructed))
+    Ok(allow(purpose, word.as_deref()))
+}
+
+/// Whether a purpose may be served after the last instruction about it, where there is one.
+pub(super) fn allow(purpose: Purpose, last: Option<&str>) -> bool {
+    !purpose.is_instructed()
+        || last.map_or(purpose.is_instructed_from_the_start(), |word| Word::of(word) == Word::Instructed)
 }
 
 async fn standing(tx: &WorkspaceTx, purpose: Purpose) -> Result<Standing> {

@@ -122,15 +122,9 @@ pub async fn of(scope: &Scope, store: &Store, subject: SubjectId) -> Result<Vec<
     Ok(all)
 }
 
-/// Whether a person's objection stands.
-///
-/// # Errors
-/// `Unavailable`.
-pub async fn stands(tx: &WorkspaceTx, subject: SubjectId, purpose: Purpose) -> Result<bool> {
-    if purpose.objection() != purposes::Objection::AtOnce {
-        return Ok(false);
-    }
-    Ok(find(tx, subject, purpose).await?.is_some_and(|row| row.stands))
+/// Whether an objection ends what is done for a purpose at once.
+pub(super) fn ends_at_once(purpose: Purpose) -> bool {
+    purpose.objection() == purposes::Objection::AtOnce
 }
 
 /// Those of these people whose objection stands.
@@ -142,7 +136,7 @@ pub async fn standing_of(
     people: impl IntoIterator<Item = SubjectId>,
     purpose: Purpose,
 ) -> Result<HashSet<SubjectId>> {
-    if purpose.objection() != purposes::Objection::AtOnce {
+    if !ends_at_once(purpose) {
         return Ok(HashSet::new());
     }
     let objecting = table::Entity::find()

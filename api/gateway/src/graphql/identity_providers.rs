@@ -75,6 +75,9 @@ pub struct SignOnDomain {
     pub created_at: DateTime,
     /// When the record was seen; null while the domain does not count.
     pub verified_at: Option<DateTime>,
+    /// Since when the record of a domain that counts is not there any more. It is looked at every day; after a week without it the
+    /// domain counts no more.
+    pub missing_since: Option<DateTime>,
 }
 
 /// What an owner says of the provider.
@@ -284,6 +287,7 @@ impl From<domains::SignOnDomain> for SignOnDomain {
             record_text: d.record_text,
             created_at: d.created_at.into(),
             verified_at: d.verified_at.map(DateTime::from),
+            missing_since: d.missing_since.map(DateTime::from),
         }
     }
 }

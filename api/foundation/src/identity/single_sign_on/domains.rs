@@ -2,18 +2,24 @@
 //! addresses are the domain owner's to give out, and the domain name system is where that owner speaks. A page of a website
 //! would show no more than that somebody runs the website.
 //!
-//! Anybody may say that a domain is theirs; it counts once the record was seen, and for one workspace.
+//! Anybody may say that a domain is theirs; it counts once the record was seen, and for one workspace. Domains change hands, so
+//! the record is looked at again every day: a week after it went, the domain counts no more.
 
+use std::time::Duration;
+
+use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr};
 use url::Host;
 
 use super::SingleSignOn;
 use crate::{
+    alerts::Rule,
     audit::{self, Event},
     clock::Timestamp,
     error::{Error, ErrorKind, Result},
     id::{WorkspaceId, fill_random},
+    jobs::{Duty, DutyContext},
     leaving::exports::require_owner,
     scope::{Permission, Scope},
     store::{Store, WorkspaceTx, entity::sign_on_domains as table},
@@ -21,6 +27,9 @@ use crate::{
 
 /// Most domains of a workspace.
 const MOST: u64 = 20;
+
+/// How long a record may be gone before its domain counts no more: time to notice, and to write it again.
+const GRACE: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Longest name of a domain (RFC 1035, 2.3.4).
 const LONGEST: usize = 253;
@@ -38,6 +47,8 @@ pub struct SignOnDomain {
     pub created_at: Timestamp,
     /// Seen at; none while it does not count.
     pub verified_at: Option<Timestamp>,
+    /// Since when the record of one that counts is not there.
+    pub missing_since: Option<Timestamp>,
 }
 
 /// The workspace's domains, by name.
@@ -78,6 +89,7 @@ pub async fn add(scope: &Scope, store: &Store, typed: &str) -> Result<SignOnDoma
         proof: BASE64_URL_SAFE_NO_PAD.encode(secret),
         created_at: store.now(),
         verified_at: None,
+        missing_since: None,
     };
     let active = table::ActiveModel::from(row.clone()).reset_all();
     table::Entity::insert(active).exec_without_returning(tx.db()).await?;
@@ -138,6 +150,73 @@ pub async fn remove(scope: &Scope, store: &Store, typed: &str) -> Result<()> {
     table::Entity::delete_by_id((scope.workspace(), row.domain.clone())).exec(tx.db()).await?;
     audit::append(scope, &tx, event("sign_on_domain.removed", scope, &row.domain)).await?;
     tx.commit().await
+}
+
+/// Looks at the records of all domains that count, every day.
+pub struct DomainWatch(pub SingleSignOn);
+
+#[async_trait]
+impl Duty for DomainWatch {
+    fn name(&self) -> &'static str {
+        "identity.domains"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(24 * 3_600)
+    }
+
+    async fn run(&self, context: &DutyContext) -> Result<()> {
+        for scope in context.scopes().await? {
+            for row in counting(&scope, &self.0.store).await? {
+                let wanted = read(row.clone());
+                match self.0.names.texts(&wanted.record_name).await {
+                    Ok(texts) => look(&scope, &self.0.store, &row, texts.contains(&wanted.record_text)).await?,
+                    // Nobody said that it is gone.
+                    Err(error) => tracing::warn!(kind = ?error.kind, "a sign-on domain's record cannot be looked at"),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn counting(scope: &Scope, store: &Store) -> Result<Vec<table::Model>> {
+    let tx = store.read(scope).await?;
+    let rows = table::Entity::find()
+        .filter(table::Column::DomainWorkspaceId.eq(scope.workspace()))
+        .filter(table::Column::VerifiedAt.is_not_null());
+    Ok(rows.all(tx.db()).await?)
+}
+
+/// Writes down whether the record of a domain that counts is there, where that is news.
+async fn look(scope: &Scope, store: &Store, row: &table::Model, is_there: bool) -> Result<()> {
+    let now = store.now();
+    let (verified_at, missing_since, action) = match (is_there, row.missing_since) {
+        (true, None) => return Ok(()),
+        (true, Some(_)) => (row.verified_at, None, "sign_on_domain.found"),
+        (false, None) => (row.verified_at, Some(now), "sign_on_domain.missing"),
+        (false, Some(since)) if since.plus(GRACE) <= now => (None, None, "sign_on_domain.lapsed"),
+        (false, Some(_)) => return Ok(()),
+    };
+    let tx = store.write(scope).await?;
+    let told = table::Entity::update_many()
+        .col_expr(table::Column::VerifiedAt, Expr::value(verified_at))
+        .col_expr(table::Column::MissingSince, Expr::value(missing_since))
+        .filter(table::Column::DomainWorkspaceId.eq(scope.workspace()))
+        .filter(table::Column::Domain.eq(row.domain.as_str()))
+        .filter(table::Column::Proof.eq(row.proof.as_str()))
+        .filter(table::Column::VerifiedAt.is_not_null())
+        .exec(tx.db())
+        .await?;
+    if told.rows_affected != 1 {
+        return Ok(());
+    }
+    audit::append(scope, &tx, event(action, scope, &row.domain)).await?;
+    tx.commit().await?;
+    if !is_there {
+        store.signals().count(Rule::DomainLost, Some(scope.workspace()));
+    }
+    Ok(())
 }
 
 /// The workspace that an address signs in to by its provider, however the address is typed.
@@ -210,6 +289,7 @@ fn read(row: table::Model) -> SignOnDomain {
         domain: row.domain,
         created_at: row.created_at,
         verified_at: row.verified_at,
+        missing_since: row.missing_since,
     }
 }
 

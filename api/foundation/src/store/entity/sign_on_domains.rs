@@ -16,6 +16,7 @@ pub struct Model {
     pub proof: String,
     pub created_at: Timestamp,
     pub verified_at: Option<Timestamp>,
+    pub missing_since: Option<Timestamp>,
 }
 
 /// Joined by hand.
