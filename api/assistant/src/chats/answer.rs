@@ -23,7 +23,7 @@ use consigne_foundation::{
 use consigne_sdk::{ChatRequest, Embedder, PromptPassage};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use serde::{Deserialize, Serialize};
-use tokio::{sync::Semaphore, try_join};
+use tokio::{join, sync::Semaphore, try_join};
 
 pub use self::desk::Desk;
 use self::{desk::Whose, writer::Writer};
@@ -173,7 +173,8 @@ impl AnswerHandler {
 
     async fn answer(&self, scope: &Scope, id: AnswerId) -> Result<()> {
         let place = self.looking_up.acquire().await.map_err(|e| Error::internal("answers are looked up").because(e))?;
-        let run = match self.begin(scope, id).await {
+        let (begun, look) = join!(self.begin(scope, id), Look::of(scope, &self.knowledge));
+        let run = match begun {
             Ok(Some(run)) => run,
             Ok(None) => return Ok(()),
             // The chat is gone, and with it whoever asked.
@@ -182,7 +183,7 @@ impl AnswerHandler {
         };
         let language = language_of(&run.assistant, &run.question);
         let whose = Some(run.row.subject_id);
-        let asked = Asked { question: &run.question, whose, history: &run.history, language };
+        let asked = Asked { question: &run.question, whose, history: &run.history, language, look: &look };
         let Prepared { model, request, excerpts, vector } = self.prepare(scope, &run.assistant, asked).await?;
         let asks_for_a_person = self.asks_for_a_person(&run, &request.embedder, vector.as_deref()).await;
         drop(place);
@@ -264,16 +265,16 @@ impl AnswerHandler {
     /// The model, what it is asked, and the passages that it may cite. A question that stands alone is looked up while the
     /// ways to the model are looked for.
     pub(super) async fn prepare(&self, scope: &Scope, assistant: &Assistant, asked: Asked<'_>) -> Result<Prepared> {
-        let Asked { question, whose, history, language } = asked;
+        let Asked { question, whose, history, language, look } = asked;
         let models = assistant.chat_models();
         let ways = self.routes.chat(scope, &models, whose);
         let (model, alone, (excerpts, findings)) = if follow_up::stands_alone(question, language, history) {
-            let (model, found) = try_join!(ways, self.excerpts(scope, assistant, (question, whose), language))?;
+            let (model, found) = try_join!(ways, self.excerpts(scope, assistant, (question, whose), language, look))?;
             (model, question.to_owned(), found)
         } else {
             let model = ways.await?;
             let alone = follow_up::rewritten(&model, question, language, history).await;
-            let found = self.excerpts(scope, assistant, (&alone, whose), language).await?;
+            let found = self.excerpts(scope, assistant, (&alone, whose), language, look).await?;
             (model, alone, found)
         };
         let Findings { question: vector, embedder, .. } = findings;
@@ -299,10 +300,10 @@ impl AnswerHandler {
         assistant: &Assistant,
         (question, whose): (&str, Option<SubjectId>),
         language: Option<&str>,
+        look: &Look,
     ) -> Result<(Vec<Excerpt>, Findings)> {
         let most = usize::try_from(assistant.passages).unwrap_or(1);
         // Twins and neighbours among them make room for others.
-        let look = Look::of(scope, &self.knowledge).await;
         let limit = (2 * most).max(look.wants(&self.knowledge));
         let query = Query { question, whose, language, limit, ..Query::default() };
         let mut findings = search::find(scope, &self.knowledge, query).await?;
@@ -463,6 +464,8 @@ pub(super) struct Asked<'a> {
     pub(super) whose: Option<SubjectId>,
     pub(super) history: &'a [Turn],
     pub(super) language: Option<&'static str>,
+    /// The reranker that looks at the passages, if any.
+    pub(super) look: &'a Look,
 }
 
 /// What an answer is made with.

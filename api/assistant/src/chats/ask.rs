@@ -47,9 +47,12 @@ pub async fn ask(
     let store = &knowledge.store;
     super::require_visitor(scope)?;
     let text = check("text", text, MOST_CHARACTERS, idempotency_key)?;
-    admission::admit(scope, store, Purpose::Answering, scope.subject()).await?;
     // The worker begins while the question is still on its way to the disk.
     let tx = store.write_telling_early(scope).await?;
+    if let Some(refusal) = admission::refusal(&tx, Purpose::Answering, scope.subject()).await? {
+        drop(tx);
+        return Err(admission::write_down(scope, store, refusal).await?);
+    }
     let chat = super::hold(scope, &tx, chat).await?;
     if let Some(opened) = find_by_key(&tx, chat.id, idempotency_key).await? {
         return Ok((opened.question_id, Some(opened.id)));

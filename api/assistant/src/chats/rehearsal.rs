@@ -10,7 +10,10 @@ use super::{
     citations::{self, MarkerFilter},
     prompt::Turn,
 };
-use crate::{assistants::Assistant, knowledge::parse};
+use crate::{
+    assistants::Assistant,
+    knowledge::{parse, search::rerank::Look},
+};
 
 /// What was said before: a question and its answer.
 #[derive(Clone)]
@@ -36,7 +39,8 @@ pub async fn rehearse(
     let turn = |earlier: &Earlier| Turn { question: earlier.question.clone(), answer: Some(earlier.answer.clone()) };
     let history: Vec<Turn> = history[latest..].iter().map(turn).collect();
     let language = answer::language_of(assistant, question);
-    let asked = Asked { question, whose: None, history: &history, language };
+    let look = Look::of(scope, &answers.knowledge).await;
+    let asked = Asked { question, whose: None, history: &history, language, look: &look };
     let Prepared { model, request, excerpts, .. } = answers.prepare(scope, assistant, asked).await?;
     if excerpts.is_empty() {
         return Ok(None);

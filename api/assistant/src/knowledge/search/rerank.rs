@@ -67,7 +67,7 @@ impl Look {
     /// The passages in a better order, and what became of it; `None` where nobody looked. No failure of a reranker is a
     /// failure of the answer; where it cannot be written down who gets the question, nobody does.
     pub async fn at(
-        self,
+        &self,
         scope: &Scope,
         knowledge: &Knowledge,
         (question, whose): (&str, Option<SubjectId>),
@@ -83,7 +83,7 @@ impl Look {
         if best < 2 {
             return None;
         }
-        if let Err(error) = recipients::record(scope, &knowledge.store, whose, &[&*facts]).await {
+        if let Err(error) = recipients::record(scope, &knowledge.store, whose, &[facts.as_ref()]).await {
             tracing::warn!(plugin, kind = ?error.kind(), "a reranker is not asked");
             return Some(Reranked::Failed);
         }
