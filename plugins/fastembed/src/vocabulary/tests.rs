@@ -1,6 +1,6 @@
 //! Held against the crate `tokenizers` itself, with the model's own file. Skipped, with a word, where `make parts` was not run.
 
-use std::{fmt::Write, fs, path::Path, time::Instant};
+use std::{fmt::Write, fs, path::Path};
 
 use super::*;
 
@@ -15,20 +15,13 @@ fn both() -> Option<(Tokenizer, Vocabulary)> {
     Some((original, Vocabulary::read(&file).expect("the vocabulary can be read")))
 }
 
-/// Asserts that both make the same of these texts, and says how fast.
+/// Asserts that both make the same of these texts.
 fn alike<'a>((original, vocabulary): &(Tokenizer, Vocabulary), texts: impl IntoIterator<Item = &'a str>) {
-    let (mut theirs, mut ours, mut tokens) = (0.0, 0.0, 0);
     for text in texts {
-        let begun = Instant::now();
         let wanted = original.encode_fast(text, true).expect("the original tokenizes");
-        theirs += begun.elapsed().as_secs_f64();
-        let begun = Instant::now();
         let made = vocabulary.framed_ids(text, usize::MAX).expect("the text can be tokenized");
-        ours += begun.elapsed().as_secs_f64();
         assert_eq!(made, wanted.get_ids(), "{text:?}");
-        tokens += made.len();
     }
-    println!("{tokens} tokens, {theirs:.3} s by the original, {ours:.3} s by this");
 }
 
 #[test]
