@@ -92,11 +92,14 @@ async fn work_until_killed(
     let public = Client::new(&program.url);
     let killed = Arc::new(AtomicBool::new(false));
     let flag = killed.clone();
+    // A busy machine takes a second to let anybody in; a life is time in which there is work.
+    let (came_in, is_in) = tokio::sync::oneshot::channel();
     let work = async {
         let owner = match installation.owner(&public).await {
             Err(_) if flag.load(Ordering::SeqCst) => return Ok(0),
             owner => owner?,
         };
+        came_in.send(()).ok();
         let run = Run::new(public, owner, flag);
         let half_read = editor.half_read(&run).await?;
         let asking = try_join_all(askers.iter_mut().map(|asker| asker.work(&run)));
@@ -104,6 +107,7 @@ async fn work_until_killed(
         Ok(half_read)
     };
     let kill = async {
+        timeout(Duration::from_secs(30), is_in).await.ok();
         sleep(life).await;
         killed.store(true, Ordering::SeqCst);
         program.kill().await
