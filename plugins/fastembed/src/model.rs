@@ -51,7 +51,7 @@ pub(crate) struct FastembedInstance {
 }
 
 impl FastembedInstance {
-    /// Takes a loaded model, whose tokenizer is one [of numbers](vocabulary::of_numbers), and switches off the tokenizer's
+    /// Takes a loaded model, whose tokenizer is one of numbers, and switches off the tokenizer's
     /// threads, which cost more than they bring with one text at a time.
     pub(crate) fn new(embedding: TextEmbedding, vocabulary: Arc<Vocabulary>, positions: usize) -> Self {
         tokenizers::parallelism::set_parallelism(false);

@@ -183,7 +183,7 @@ fn pieces(vocabulary: Vec<(String, f64)>) -> Result<DoubleArray<Vec<u8>>> {
     built.map_err(|_| unusable("one whose pieces cannot be told apart"))
 }
 
-/// What fastembed is given in place of the model's tokenizer: it reads ids, written as numbers with a space between.
+/// What is put in place of the model's tokenizer in fastembed: it reads ids, written as numbers with a space between.
 ///
 /// # Errors
 /// `Internal` where the crate does not take it.
@@ -192,7 +192,7 @@ pub(crate) fn of_numbers() -> Result<Tokenizer> {
     serde_json::from_value(of_numbers_file()).map_err(|_| not_handed_over())
 }
 
-/// [`of_numbers`] as the files of a model.
+/// The same as the files of a model.
 pub(crate) fn of_numbers_files() -> TokenizerFiles {
     TokenizerFiles {
         tokenizer_file: of_numbers_file().to_string().into_bytes(),
