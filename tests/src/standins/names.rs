@@ -39,9 +39,7 @@ impl Names {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         records.entry(name.to_lowercase()).or_default().push(text.to_owned());
     }
-}
 
-impl Names {
     /// Takes all records of a name away.
     pub fn erase(&self, name: &str) {
         self.records.lock().unwrap_or_else(PoisonError::into_inner).remove(&name.to_lowercase());

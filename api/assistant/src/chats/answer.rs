@@ -478,7 +478,7 @@ pub(super) struct Prepared {
 }
 
 /// The language in which the product itself speaks to whoever asked.
-fn spoken<'a>(assistant: &'a Assistant, language: Option<&'a str>) -> Option<&'a str> {
+pub(super) fn spoken<'a>(assistant: &'a Assistant, language: Option<&'a str>) -> Option<&'a str> {
     language.or(assistant.languages.first().map(String::as_str))
 }
 

@@ -111,7 +111,7 @@ async fn refuse_sensitive(
     let concerns = [Concern::SecretsInChats, Concern::SpecialCategoriesInChats];
     let Some(concern) = found.unlawful(concerns, &policy::recorded(tx).await?) else { return Ok(None) };
     let assistant = assistants::find(tx, chat.assistant_id).await?;
-    let spoken = language::detect(text).or(assistant.languages.first().map(String::as_str));
+    let spoken = answer::spoken(&assistant, language::detect(text));
     let event = Event::new("message.refused").target("chat", chat.id.0).detail("concern", concern.name());
     audit::append(scope, tx, event).await?;
     let is_secret = concern == Concern::SecretsInChats;

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, Select, sea_query::Expr,
+};
 use url::Host;
 
 use super::SingleSignOn;
@@ -167,7 +169,11 @@ impl Duty for DomainWatch {
 
     async fn run(&self, context: &DutyContext) -> Result<()> {
         for scope in context.scopes().await? {
-            for row in counting(&scope, &self.0.store).await? {
+            let rows = {
+                let tx = self.0.store.read(&scope).await?;
+                counting(scope.workspace()).all(tx.db()).await?
+            };
+            for row in rows {
                 let wanted = read(row.clone());
                 match self.0.names.texts(&wanted.record_name).await {
                     Ok(texts) => look(&scope, &self.0.store, &row, texts.contains(&wanted.record_text)).await?,
@@ -180,12 +186,11 @@ impl Duty for DomainWatch {
     }
 }
 
-async fn counting(scope: &Scope, store: &Store) -> Result<Vec<table::Model>> {
-    let tx = store.read(scope).await?;
-    let rows = table::Entity::find()
-        .filter(table::Column::DomainWorkspaceId.eq(scope.workspace()))
-        .filter(table::Column::VerifiedAt.is_not_null());
-    Ok(rows.all(tx.db()).await?)
+/// The workspace's domains that count.
+fn counting(workspace: WorkspaceId) -> Select<table::Entity> {
+    table::Entity::find()
+        .filter(table::Column::DomainWorkspaceId.eq(workspace))
+        .filter(table::Column::VerifiedAt.is_not_null())
 }
 
 /// Writes down whether the record of a domain that counts is there, where that is news.
@@ -239,12 +244,7 @@ pub(super) async fn is_of_workspace(tx: &WorkspaceTx, address: &str) -> Result<b
 
 /// Whether the workspace has a domain that counts.
 pub(super) async fn has_any(tx: &WorkspaceTx) -> Result<bool> {
-    let row = table::Entity::find()
-        .filter(table::Column::DomainWorkspaceId.eq(tx.workspace()))
-        .filter(table::Column::VerifiedAt.is_not_null())
-        .one(tx.db())
-        .await?;
-    Ok(row.is_some())
+    Ok(counting(tx.workspace()).one(tx.db()).await?.is_some())
 }
 
 fn of_address(address: &str) -> Option<String> {
