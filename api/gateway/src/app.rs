@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use consigne_assistant::{
     chats::live::Feed,
     corrections::Corrections,
-    escalations::inbound::InboundPost,
+    escalations::{asking::Sentences, inbound::InboundPost},
     holder::{ChatHolder, EscalationHolder, StaffHolder, VectorHolder},
     knowledge::{Knowledge, KnowledgeLimits, Sandbox, sandbox::SandboxOptions},
     routes::Routes as ModelRoutes,
@@ -310,12 +310,21 @@ impl App {
         })
     }
 
-    /// Loads the embedding model, so that the first visitor does not wait for it.
+    /// Loads the embedding model, and begins with the vectors that questions for a person are told by, so that the first
+    /// visitor waits for neither.
     ///
     /// # Errors
     /// `Unavailable`, with what to run.
     pub async fn warm(&self) -> Result<()> {
-        Ok(self.services.registry.embedder()?.warm().await?)
+        let embedder = self.services.registry.embedder()?;
+        embedder.warm().await?;
+        let sentences = self.services.sentences.clone();
+        tokio::spawn(async move {
+            if let Err(error) = sentences.prepare(embedder.as_ref()).await {
+                tracing::warn!(kind = ?error.kind, "the first question for a person will wait for its vectors");
+            }
+        });
+        Ok(())
     }
 }
 
@@ -453,6 +462,7 @@ fn services(
         knowledge,
         feed: Feed::default(),
         answers_at_once: config.models.answers_at_once,
+        sentences: Sentences::default(),
         routes,
         corrections,
         privacy,

@@ -8,7 +8,6 @@ use consigne_assistant::{
         sweep::ChatSweep,
     },
     escalations::{
-        asking::Sentences,
         deliver::{DeliverHandler, DeliveryMeter},
         poll::ChannelPoll,
         sweep::EscalationSweep,
@@ -64,7 +63,7 @@ pub fn runner(services: &Services, scratch: &Path, metrics: Arc<Metrics>) -> Run
         desk: Desk::new(services.feed.clone()),
         at_once: services.answers_at_once,
         looking_up: Semaphore::new(LOOKED_UP_AT_ONCE),
-        sentences: Sentences::default(),
+        sentences: services.sentences.clone(),
         meter: Arc::new(Meter(metrics.clone())),
     };
     let deliveries = DeliverHandler {

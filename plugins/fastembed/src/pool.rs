@@ -1,8 +1,8 @@
 //! Who serves: threads that hold an instance of the model each.
 //!
-//! One is permanent: it loads its instance with the first task and keeps it. When passages queue up, others are started;
-//! they serve the same queue and leave, instance and all, once they were idle for a while. A thread takes one text at a
-//! time, so a question waits for the text being run and for nothing else.
+//! One is permanent: it loads its instance with the first task and keeps it. When passages queue up, many at once or a few
+//! again and again, others are started; they serve the same queue and leave, instance and all, once they were idle for a
+//! while. A thread takes one text at a time, so a question waits for the text being run and for nothing else.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -54,6 +54,9 @@ struct Shared {
 struct State {
     queue: Queue,
     further: usize,
+    /// Tasks taken with passages left behind since an instance last found nothing to do. Several small documents are never
+    /// a long queue, yet keep one instance busy and the other cores idle.
+    left_behind: usize,
     closed: bool,
 }
 
@@ -78,7 +81,11 @@ impl Pool {
     pub(crate) fn submit(&self, lane: Lane, tasks: Vec<Task>) {
         let mut state = self.shared.lock();
         state.queue.push(lane, tasks);
-        let worthwhile = state.queue.passages() / PASSAGES_PER_INSTANCE;
+        let mut worthwhile = state.queue.passages() / PASSAGES_PER_INSTANCE;
+        if state.left_behind >= PASSAGES_PER_INSTANCE {
+            state.left_behind = 0;
+            worthwhile = worthwhile.max(state.further + 1);
+        }
         while state.further < worthwhile.min(self.shared.limits.instances.saturating_sub(1)) {
             if self.shared.start_thread(Tenure::Further).is_err() {
                 break; // the permanent one serves them all, only later
@@ -173,8 +180,12 @@ impl Shared {
                 return None;
             }
             if let Some(task) = state.queue.pop() {
+                if state.queue.passages() > 0 {
+                    state.left_behind += 1;
+                }
                 return Some(task);
             }
+            state.left_behind = 0;
             state = match tenure {
                 Tenure::Permanent => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Tenure::Further => {

@@ -82,6 +82,14 @@ struct Vectors {
 }
 
 impl Sentences {
+    /// Makes the vectors, so that no question waits for them.
+    ///
+    /// # Errors
+    /// Those of the embedder.
+    pub async fn prepare(&self, embedder: &dyn Embedder) -> Result<()> {
+        self.of(embedder).get_or_try_init(|| Vectors::of(embedder)).await.map(drop)
+    }
+
     /// Whether a question asks for a person. `vector` is its own, by this embedder; it is made where there is none.
     ///
     /// # Errors

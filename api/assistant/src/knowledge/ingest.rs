@@ -273,7 +273,7 @@ impl Run<'_> {
         let parsed = self
             .knowledge
             .sandbox
-            .read(&self.row.media_type, &self.row.file_name, &bytes)
+            .read(self.scope.workspace(), &self.row.media_type, &self.row.file_name, &bytes)
             .await
             .map_err(Stopped::unreadable)?;
         let mut chunks = chunk::chunk(&parsed.blocks, embedder, ChunkOptions::default()).await.map_err(Error::from)?;

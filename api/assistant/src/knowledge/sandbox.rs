@@ -1,9 +1,10 @@
 //! Parsing in a process of its own, so that a hostile document fails alone and with a reason.
 //!
-//! [`Sandbox::parse`] starts `<program> parse-document`, writes a header line and the document to it, and reads one line
-//! of JSON back; [`Sandbox::unpack`] reads the members of an archive back, one by one ([`pieces`]). [`run_child`] is what
-//! that subcommand does: it takes rights and resources from itself, then does what the header says. The child has no
-//! environment, no arguments that say anything, the root folder for its own, and dies with the future that started it.
+//! [`Sandbox::parse`] starts `<program> parse-document`, writes a header and the document to it, and reads one line of JSON
+//! back; the child stays for the next document of the same workspace ([`residents`]). [`Sandbox::unpack`] reads the members
+//! of an archive back, one by one ([`pieces`]). [`run_child`] is what that subcommand does: it takes rights and resources
+//! from itself, then does what the header says. The child has no environment, no arguments that say anything, the root
+//! folder for its own, and dies with the future that waits for it.
 //!
 //! A PDF without text is scanned: where text recognition is set up, a child draws its pages and another one for each page
 //! becomes the program that recognises ([`ocr`]).
@@ -15,6 +16,7 @@
 mod child;
 pub mod ocr;
 pub mod pieces;
+mod residents;
 
 #[cfg(test)]
 mod tests;
@@ -23,8 +25,9 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use consigne_foundation::id::WorkspaceId;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::Semaphore;
 
@@ -33,6 +36,7 @@ use super::parse::{FailureCode, ParseFailure, ParseLimits, ParsedDocument, too_l
 pub use child::run_child;
 pub use ocr::Recognizer;
 pub use pieces::{Piece, Pieces};
+use residents::{Resident, Residents};
 
 /// The hidden subcommand of the program that calls [`run_child`].
 pub const SUBCOMMAND: &str = "parse-document";
@@ -51,8 +55,10 @@ pub struct SandboxOptions {
     pub memory_bytes: u64,
     /// Processor time of the child.
     pub cpu_seconds: u64,
-    /// Children at a time; more calls wait.
+    /// Children at a time that work; more calls wait.
     pub concurrency: usize,
+    /// How long a child that read a document waits for the next one of its workspace.
+    pub idle: Duration,
     /// What a document may cost.
     pub limits: ParseLimits,
     /// What recognises the text of scanned pages, where something does.
@@ -62,7 +68,8 @@ pub struct SandboxOptions {
 }
 
 impl SandboxOptions {
-    /// One minute, 1 GiB, 45 s of processor time, one child at a time, no text recognition, and half an hour for it.
+    /// One minute, 1 GiB, 45 s of processor time, one child at a time that waits ten seconds for the next document, no
+    /// text recognition, and half an hour for it.
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
@@ -70,6 +77,7 @@ impl SandboxOptions {
             memory_bytes: 1 << 30,
             cpu_seconds: 45,
             concurrency: 1,
+            idle: Duration::from_secs(10),
             limits: ParseLimits::default(),
             recognizer: None,
             recognition: Duration::from_secs(30 * 60),
@@ -83,14 +91,17 @@ pub struct Sandbox {
     options: SandboxOptions,
     arguments: Vec<String>,
     places: Semaphore,
+    residents: Residents,
 }
 
-/// The first line a child reads.
+/// What a child reads first, behind its length: four bytes, the most significant first.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     task: Task,
     media_type: String,
     file_name: String,
+    /// Bytes of the document behind this.
+    length: u64,
     memory_bytes: u64,
     cpu_seconds: u64,
     limits: ParseLimits,
@@ -112,29 +123,49 @@ enum Task {
 impl Sandbox {
     /// A sandbox with these options.
     pub fn new(options: SandboxOptions) -> Self {
-        let places = Semaphore::new(options.concurrency.max(1));
-        Self { options, arguments: vec![SUBCOMMAND.to_owned()], places }
+        let most = options.concurrency.max(1);
+        let residents = Residents::new(most, options.idle);
+        Self { options, arguments: vec![SUBCOMMAND.to_owned()], places: Semaphore::new(most), residents }
     }
 
-    /// Parses a document. Dropping the future kills the child.
+    /// Parses a document of a workspace. Dropping the future kills the child.
     ///
     /// # Errors
     /// Those of [`super::parse::parse`]; `TimedOut`, `OutOfMemory` or `Crashed` where the child died of it;
-    /// `Unavailable` where no child could be had or the bytes could not be read.
+    /// `Unavailable` where no child could be had.
     pub async fn parse(
         &self,
+        workspace: WorkspaceId,
         media_type: &str,
         file_name: &str,
-        bytes: impl AsyncRead + Unpin,
+        bytes: &[u8],
     ) -> Result<ParsedDocument, ParseFailure> {
+        self.refuse_too_large(bytes)?;
+        let header = self.header(Task::Parse, media_type, file_name, bytes);
         let _place = self.places.acquire().await.map_err(|_| unavailable())?;
-        let mut child = self.start().map_err(|_| unavailable())?;
-        let header = self.header(Task::Parse, media_type, file_name);
-        match tokio::time::timeout(self.options.wall, self.converse(&mut child, &header, bytes)).await {
-            Ok(result) => result,
-            // Killed when the child is dropped, here.
-            Err(_) => Err(timed_out()),
+        // A used one may fail of the documents before. What a fresh one says, it says of this one.
+        if let Some(used) = self.residents.take(workspace)
+            && let Ok(parsed) = self.parse_in(used, &header, bytes).await
+        {
+            return Ok(parsed);
         }
+        let child = self.start().map_err(|_| unavailable())?;
+        self.parse_in(Resident::new(child, workspace)?, &header, bytes).await
+    }
+
+    /// Parses a document in a child, which stays where that succeeds and is killed where it does not.
+    async fn parse_in(
+        &self,
+        mut child: Resident,
+        header: &Header,
+        bytes: &[u8],
+    ) -> Result<ParsedDocument, ParseFailure> {
+        // JSON escapes at most double text, and each block carries its headings.
+        let limit = 4 * self.options.limits.text_bytes as u64 + (64 << 20);
+        let reading = child.read(header, bytes, limit);
+        let parsed = tokio::time::timeout(self.options.wall, reading).await.map_err(|_| timed_out())??;
+        self.residents.keep(child);
+        Ok(parsed)
     }
 
     /// Takes an archive apart into its members.
@@ -142,28 +173,30 @@ impl Sandbox {
     /// # Errors
     /// `TimedOut`, `TooLarge`, `Unavailable`; those of the archive come with [`Pieces::next`].
     pub async fn unpack(&self, bytes: &[u8]) -> Result<Pieces<'_>, ParseFailure> {
-        self.pieces(&self.header(Task::Unpack, "", ""), bytes, self.options.limits.unpacked_bytes).await
+        self.refuse_too_large(bytes)?;
+        self.pieces(&self.header(Task::Unpack, "", "", bytes), bytes, self.options.limits.unpacked_bytes).await
     }
 
     /// Starts a child that answers in pieces of at most `left` bytes together.
     async fn pieces(&self, header: &Header, bytes: &[u8], left: u64) -> Result<Pieces<'_>, ParseFailure> {
         let place = self.places.acquire().await.map_err(|_| unavailable())?;
         let mut child = self.start().map_err(|_| unavailable())?;
-        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+        let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(unavailable());
         };
         // The child reads all before it answers anything.
-        let told = tell(stdin, header, bytes, self.options.limits.input_bytes);
+        let told = tell(&mut stdin, header, bytes);
         tokio::time::timeout(self.options.wall, told).await.map_err(|_| timed_out())??;
         let stdout = BufReader::new(stdout);
         Ok(Pieces { _place: place, child, stdout, wall: self.options.wall, left, begun: false })
     }
 
-    fn header(&self, task: Task, media_type: &str, file_name: &str) -> Header {
+    fn header(&self, task: Task, media_type: &str, file_name: &str, bytes: &[u8]) -> Header {
         Header {
             task,
             media_type: media_type.to_owned(),
             file_name: file_name.to_owned(),
+            length: bytes.len() as u64,
             memory_bytes: self.options.memory_bytes,
             cpu_seconds: self.options.cpu_seconds,
             limits: self.options.limits,
@@ -182,16 +215,9 @@ impl Sandbox {
             .spawn()
     }
 
-    async fn converse(
-        &self,
-        child: &mut Child,
-        header: &Header,
-        bytes: impl AsyncRead + Unpin,
-    ) -> Result<ParsedDocument, ParseFailure> {
-        // JSON escapes at most double text, and each block carries its headings.
-        let answer_limit = 4 * self.options.limits.text_bytes as u64 + (64 << 20);
-        let said = talk(child, header, bytes, self.options.limits.input_bytes, answer_limit).await?;
-        judge(said.status, &said.answer, &said.last_words)
+    fn refuse_too_large(&self, bytes: &[u8]) -> Result<(), ParseFailure> {
+        let limit = self.options.limits.input_bytes;
+        if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(()) }
     }
 }
 
@@ -202,28 +228,21 @@ struct Said {
     last_words: Vec<u8>,
 }
 
-/// Tells a child what to do with at most `limit` bytes, and hears at most `answer_limit` of its answer, until it ends.
-async fn talk(
-    child: &mut Child,
-    header: &Header,
-    bytes: impl AsyncRead + Unpin,
-    limit: u64,
-    answer_limit: u64,
-) -> Result<Said, ParseFailure> {
-    let (Some(stdin), Some(stdout), Some(mut stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+/// Tells a child what to do with some bytes, and hears at most `answer_limit` of its answer, until it ends.
+async fn talk(child: &mut Child, header: &Header, bytes: &[u8], answer_limit: u64) -> Result<Said, ParseFailure> {
+    let (Some(mut stdin), Some(stdout), Some(mut stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err(unavailable());
     };
-    let tell = tell(stdin, header, bytes, limit);
+    let tell = async move { tell(&mut stdin, header, bytes).await };
     let hear = async {
         let mut answer = vec![];
         stdout.take(answer_limit).read_to_end(&mut answer).await.map(|_| answer).map_err(|_| unavailable())
     };
     let mark = async {
         let mut words = vec![];
-        let _lost = (&mut stderr).take(LAST_WORDS).read_to_end(&mut words).await;
-        // Read on, so that a talkative child does not wait for a reader.
-        let _dropped = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
+        residents::listen(&mut stderr, &mut words).await;
         Ok::<_, ParseFailure>(words)
     };
     let ((), answer, last_words) = tokio::try_join!(tell, hear, mark)?;
@@ -231,38 +250,17 @@ async fn talk(
     Ok(Said { status, answer, last_words })
 }
 
-/// Writes the header line and the document to a child.
-async fn tell(
-    mut stdin: ChildStdin,
-    header: &Header,
-    mut bytes: impl AsyncRead + Unpin,
-    limit: u64,
-) -> Result<(), ParseFailure> {
-    let mut line = serde_json::to_vec(header).map_err(|_| unavailable())?;
-    line.push(b'\n');
-    let _gone = stdin.write_all(&line).await;
-    let mut buffer = vec![0; 64 << 10];
-    let mut sent = 0;
-    loop {
-        let read = bytes.read(&mut buffer).await.map_err(|_| unavailable())?;
-        sent += read as u64;
-        if sent > limit {
-            return Err(too_large(limit));
-        }
-        // A child that is gone says why by its exit, not by a broken pipe.
-        if read == 0 || stdin.write_all(&buffer[..read]).await.is_err() {
-            return Ok(());
-        }
+/// Writes the header and the document to a child. One that is gone says why by its exit, not by a broken pipe.
+async fn tell(stdin: &mut ChildStdin, header: &Header, bytes: &[u8]) -> Result<(), ParseFailure> {
+    let json = serde_json::to_vec(header).map_err(|_| unavailable())?;
+    let length = u32::try_from(json.len()).map_err(|_| unavailable())?;
+    let head = [&length.to_be_bytes()[..], &json].concat();
+    let _gone = async {
+        stdin.write_all(&head).await?;
+        stdin.write_all(bytes).await
     }
-}
-
-/// What a finished child's end means.
-fn judge(status: ExitStatus, answer: &[u8], last_words: &[u8]) -> Result<ParsedDocument, ParseFailure> {
-    if status.success() {
-        let line = answer.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        return serde_json::from_slice(line).unwrap_or_else(|_| Err(crashed()));
-    }
-    Err(death(status, last_words))
+    .await;
+    Ok(())
 }
 
 /// Why a child died.

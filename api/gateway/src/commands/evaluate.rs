@@ -24,7 +24,6 @@ use consigne_assistant::{
         answer::{AnswerHandler, Desk},
         rehearsal::{self, Earlier},
     },
-    escalations::asking::Sentences,
     knowledge::{
         Knowledge, Ranking,
         chunk::{self, Chunk, ChunkOptions},
@@ -57,7 +56,7 @@ const PASSAGES: usize = 40;
 const EMBEDDED_AT_ONCE: usize = 16;
 /// Steps that the embedder is given at the same time, so that it never waits.
 const PARALLEL: usize = 2;
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 const KEY_LIVES: Duration = Duration::from_secs(24 * 3_600);
 const OWNER: &str = "evaluation@consigne.localhost";
 
@@ -262,7 +261,7 @@ async fn answerability(
         desk: Desk::new(services.feed.clone()),
         at_once: 1,
         looking_up: Semaphore::new(1),
-        sentences: Sentences::default(),
+        sentences: services.sentences.clone(),
         meter: Arc::new(Meter(app.metrics.clone())),
     };
     let mut known = assistants::list(scope, &services.store).await?.into_iter();

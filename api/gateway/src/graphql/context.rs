@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Result};
 use consigne_assistant::{
-    chats::live::Feed, corrections::Corrections, escalations::inbound::InboundPost, knowledge::Knowledge,
+    chats::live::Feed,
+    corrections::Corrections,
+    escalations::{asking::Sentences, inbound::InboundPost},
+    knowledge::Knowledge,
     routes::Routes,
 };
 use consigne_foundation::{
@@ -32,6 +35,8 @@ pub struct Services {
     pub feed: Feed,
     /// Answers that one process makes at once.
     pub answers_at_once: usize,
+    /// What questions for a person are told by.
+    pub sentences: Sentences,
     /// Ways to models.
     pub routes: Routes,
     /// Assisted correction.

@@ -161,6 +161,29 @@ fn a_few_passages_bring_no_further_instance() {
 }
 
 #[test]
+fn passages_that_wait_again_and_again_bring_a_further_instance() {
+    let scene = Scene::new(2, Duration::from_secs(600));
+    let mut answers = vec![scene.embed(Lane::Passage, "gate")];
+    scene.arrived.recv().unwrap();
+    // Never more than three in the queue, as from that many documents of one passage each.
+    answers.extend(scene.embed_all(Lane::Passage, &["gate"; 2]));
+    for _ in 0..2 * PASSAGES_PER_INSTANCE {
+        answers.push(scene.embed(Lane::Passage, "gate"));
+        scene.open_gate.send(()).unwrap();
+        scene.arrived.recv().unwrap();
+    }
+    while scene.loaded.load(Ordering::SeqCst) < 2 {
+        thread::yield_now();
+    }
+    for _ in &answers {
+        scene.open_gate.send(()).unwrap();
+    }
+    for answer in answers {
+        answer.blocking_recv().unwrap().unwrap();
+    }
+}
+
+#[test]
 fn everyone_who_waits_hears_why_loading_failed_and_the_next_one_tries_again() {
     let attempts = AtomicUsize::new(0);
     let load: Load = Box::new(move || match attempts.fetch_add(1, Ordering::SeqCst) {

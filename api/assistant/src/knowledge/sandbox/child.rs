@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 
+use super::residents::ANSWER;
 use super::{Header, Task, crashed, ocr, pieces};
 use crate::knowledge::parse::{self, ParseFailure, ParsedDocument};
 
@@ -17,14 +18,14 @@ const BROKEN: u8 = 1;
 
 /// The parsing thread's stack: trees are walked by calls, as deep as [`parse::ParseLimits::depth`].
 const STACK: usize = 64 << 20;
-/// A header line is far shorter.
-const LONGEST_HEADER: usize = 64 << 10;
+/// A header is far shorter.
+const LONGEST_HEADER: u64 = 64 << 10;
 /// Limits from the first moment, before the header says the real ones.
 const FIRST_MEMORY: u64 = 4 << 30;
 const FIRST_CPU_SECONDS: u64 = 600;
 
-/// What the hidden subcommand does: limits its own resources, reads a header line and a document from its standard input,
-/// parses, prints the result as one line of JSON, or whatever else the header asks for.
+/// What the hidden subcommand does: limits its own resources, reads a header and a document from its standard input,
+/// parses, prints the result as one line of JSON and waits for the next, or does once whatever else the header asks for.
 ///
 /// Call it first thing in `main`, before a runtime is built: a thread that exists keeps what it has.
 pub fn run_child() -> ExitCode {
@@ -34,19 +35,14 @@ pub fn run_child() -> ExitCode {
 /// [`run_child`], with the exit code as a number.
 pub(super) fn run() -> u8 {
     give_up_what_is_not_needed();
-    // The one thread there will be stands before threads are forbidden; it waits for the document.
-    let (document, waiting) = mpsc::sync_channel::<(Header, Vec<u8>)>(1);
+    // The one thread there will be stands before threads are forbidden.
+    let (begin, waiting) = mpsc::sync_channel(1);
     let parser = thread::Builder::new().name("parse".to_owned()).stack_size(STACK);
-    let Ok(parser) = parser.spawn(move || waiting.recv().ok().map(|(header, bytes)| work(&header, &bytes))) else {
+    let Ok(parser) = parser.spawn(move || waiting.recv().ok().map(|()| serve())) else {
         return NO_MEMORY;
     };
     limit(Limited::Processes, 0);
-    let input = match read() {
-        Ok(input) => input,
-        Err(error) if error.kind() == ErrorKind::OutOfMemory => return NO_MEMORY,
-        Err(_) => return BROKEN,
-    };
-    if document.send(input).is_err() {
+    if begin.send(()).is_err() {
         return BROKEN;
     }
     match parser.join() {
@@ -56,35 +52,56 @@ pub(super) fn run() -> u8 {
     }
 }
 
-fn work(header: &Header, bytes: &[u8]) -> u8 {
-    let limits = &header.limits;
-    let written = match header.task {
-        Task::Parse | Task::Recognize(_) => {
-            return answer(&parse::parse(&header.media_type, &header.file_name, bytes, limits));
+/// Reads one document after the other until there is no more, or does what is done once.
+fn serve() -> u8 {
+    loop {
+        let (header, bytes) = match read() {
+            Ok(Some(asked)) => asked,
+            Ok(None) => return DONE,
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => return NO_MEMORY,
+            Err(_) => return BROKEN,
+        };
+        let (exit, is_last) = work(&header, &bytes);
+        if is_last || exit != DONE {
+            return exit;
         }
-        Task::Unpack => pieces::write(io::stdout().lock(), |each| parse::members(bytes, limits, each)),
-        Task::Draw => pieces::write(io::stdout().lock(), |each| parse::pictures(bytes, limits, each)),
-    };
-    if written.is_ok() { DONE } else { BROKEN }
+    }
 }
 
-fn read() -> io::Result<(Header, Vec<u8>)> {
+/// Does what is asked; answers with the exit code, and whether nothing else is to be read.
+fn work(header: &Header, bytes: &[u8]) -> (u8, bool) {
+    let limits = &header.limits;
+    let written = match header.task {
+        Task::Parse => return (answer(&parse::parse(&header.media_type, &header.file_name, bytes, limits)), false),
+        Task::Unpack => pieces::write(io::stdout().lock(), |each| parse::members(bytes, limits, each)),
+        Task::Draw => pieces::write(io::stdout().lock(), |each| parse::pictures(bytes, limits, each)),
+        // It has become the program that recognises, or could not.
+        Task::Recognize(_) => return (BROKEN, true),
+    };
+    (if written.is_ok() { DONE } else { BROKEN }, true)
+}
+
+/// The next header and its document; `None` where there is none.
+fn read() -> io::Result<Option<(Header, Vec<u8>)>> {
     // Unbuffered, so that whatever this process becomes finds the rest where it is.
     let mut stdin = standard_input()?;
-    let mut line = vec![];
-    let mut byte = [0];
-    while line.last() != Some(&b'\n') && line.len() < LONGEST_HEADER && stdin.read(&mut byte)? == 1 {
-        line.push(byte[0]);
+    let mut length = [0; 4];
+    if stdin.read(&mut length[..1])? == 0 {
+        return Ok(None);
     }
-    let header: Header = serde_json::from_slice(&line)?;
+    stdin.read_exact(&mut length[1..])?;
+    let mut header = vec![];
+    (&mut stdin).take(u64::from(u32::from_be_bytes(length)).min(LONGEST_HEADER)).read_to_end(&mut header)?;
+    let header: Header = serde_json::from_slice(&header)?;
     limit(Limited::Memory, header.memory_bytes);
     limit(Limited::Cpu, header.cpu_seconds);
     if let Task::Recognize(recognizer) = &header.task {
         return Err(ocr::become_it(recognizer));
     }
     let mut bytes = vec![];
-    stdin.take(header.limits.input_bytes + 1).read_to_end(&mut bytes)?;
-    Ok((header, bytes))
+    stdin.take(header.length).read_to_end(&mut bytes)?;
+    // A parent that is gone asked for nothing.
+    Ok((bytes.len() as u64 == header.length).then_some((header, bytes)))
 }
 
 #[cfg(unix)]
@@ -100,10 +117,10 @@ fn standard_input() -> io::Result<io::Stdin> {
 
 fn answer(result: &Result<ParsedDocument, ParseFailure>) -> u8 {
     let mut stdout = io::BufWriter::new(io::stdout().lock());
-    // On a line of its own, whatever was printed before.
-    let written = stdout
-        .write_all(b"\n")
+    // On lines of its own, whatever was printed before.
+    let written = writeln!(stdout, "\n{ANSWER}")
         .and_then(|()| serde_json::to_writer(&mut stdout, result).map_err(Into::into))
+        .and_then(|()| stdout.write_all(b"\n"))
         .and_then(|()| stdout.flush());
     if written.is_ok() { DONE } else { BROKEN }
 }

@@ -6,6 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use consigne_foundation::id::WorkspaceId;
 use serde::{Deserialize, Serialize};
 
 use super::{Sandbox, Task, crashed, death, talk, timed_out, unavailable};
@@ -31,8 +32,14 @@ impl Sandbox {
     ///
     /// # Errors
     /// Those of [`Sandbox::parse`]; `NoText` says whether recognition was tried.
-    pub async fn read(&self, media_type: &str, file_name: &str, bytes: &[u8]) -> Result<ParsedDocument, ParseFailure> {
-        match (self.parse(media_type, file_name, bytes).await, &self.options.recognizer) {
+    pub async fn read(
+        &self,
+        workspace: WorkspaceId,
+        media_type: &str,
+        file_name: &str,
+        bytes: &[u8],
+    ) -> Result<ParsedDocument, ParseFailure> {
+        match (self.parse(workspace, media_type, file_name, bytes).await, &self.options.recognizer) {
             (Err(failure), Some(recognizer))
                 if failure.code == FailureCode::NoText && parse::is_pdf(bytes, &self.options.limits) =>
             {
@@ -45,7 +52,7 @@ impl Sandbox {
 
     async fn recognize(&self, bytes: &[u8], recognizer: &Recognizer) -> Result<ParsedDocument, ParseFailure> {
         // Pages are drawn one at a time, as they are recognised: many together are large and take long.
-        let mut header = self.header(Task::Draw, "", "");
+        let mut header = self.header(Task::Draw, "", "", bytes);
         header.cpu_seconds = header.cpu_seconds.saturating_mul(DRAWING);
         let mut pictures = self.pieces(&header, bytes, u64::MAX).await?;
         let mut pages = vec![];
@@ -63,8 +70,8 @@ impl Sandbox {
     /// The text of a picture.
     async fn page(&self, picture: &[u8], recognizer: &Recognizer) -> Result<String, ParseFailure> {
         let mut child = self.start().map_err(|_| unavailable())?;
-        let header = self.header(Task::Recognize(recognizer.clone()), "", "");
-        let said = talk(&mut child, &header, picture, u64::MAX, LONGEST_PAGE).await?;
+        let header = self.header(Task::Recognize(recognizer.clone()), "", "", picture);
+        let said = talk(&mut child, &header, picture, LONGEST_PAGE).await?;
         if !said.status.success() {
             let failure = death(said.status, &said.last_words);
             return Err(if failure.code == FailureCode::Crashed { unrecognized() } else { failure });

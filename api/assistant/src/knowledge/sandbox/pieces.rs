@@ -7,10 +7,11 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout};
 use tokio::sync::SemaphorePermit;
 
+use super::residents::{line, listen};
 use super::{crashed, death, timed_out, unavailable};
 use crate::knowledge::parse::ParseFailure;
 
@@ -61,9 +62,9 @@ impl Pieces<'_> {
 
     async fn read(&mut self) -> io::Result<Result<Option<Piece>, ParseFailure>> {
         while !self.begun {
-            self.begun = self.line().await?.trim_ascii() == BEGINNING.as_bytes();
+            self.begun = line(&mut self.stdout, LONGEST_LINE).await?.trim_ascii() == BEGINNING.as_bytes();
         }
-        let line = self.line().await?;
+        let line = line(&mut self.stdout, LONGEST_LINE).await?;
         match serde_json::from_slice(&line)? {
             Line::End(end) => Ok(end.map(|()| None)),
             Line::Piece { name, bytes } if bytes <= self.left => {
@@ -79,19 +80,11 @@ impl Pieces<'_> {
         }
     }
 
-    async fn line(&mut self) -> io::Result<Vec<u8>> {
-        let mut line = vec![];
-        match (&mut self.stdout).take(LONGEST_LINE).read_until(b'\n', &mut line).await? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(line),
-        }
-    }
-
     /// Why the child ended before it was done.
     async fn death(&mut self) -> ParseFailure {
         let mut words = vec![];
-        if let Some(stderr) = self.child.stderr.take() {
-            let _lost = stderr.take(super::LAST_WORDS).read_to_end(&mut words).await;
+        if let Some(mut stderr) = self.child.stderr.take() {
+            listen(&mut stderr, &mut words).await;
         }
         match self.child.wait().await {
             Ok(status) => death(status, &words),

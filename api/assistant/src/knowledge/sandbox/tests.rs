@@ -1,10 +1,12 @@
 //! The child is this test binary itself, asked to run [`child_process`] alone.
 
-use std::io::Cursor;
 use std::time::Duration;
 
 use super::*;
 use crate::knowledge::parse::tests::hostile;
+
+const SOMEONE: WorkspaceId = WorkspaceId(uuid::Uuid::from_u128(1));
+const SOMEONE_ELSE: WorkspaceId = WorkspaceId(uuid::Uuid::from_u128(2));
 
 /// Not a test of its own: the process that the others start. Without a parent that asks, it does nothing.
 #[test]
@@ -26,12 +28,12 @@ fn sandbox(change: impl FnOnce(&mut SandboxOptions)) -> Sandbox {
 }
 
 async fn failure(sandbox: &Sandbox, name: &str, bytes: Vec<u8>) -> ParseFailure {
-    sandbox.parse("", name, Cursor::new(bytes)).await.unwrap_err()
+    sandbox.parse(SOMEONE, "", name, &bytes).await.unwrap_err()
 }
 
 #[tokio::test]
 async fn a_document_comes_back_parsed() {
-    let document = sandbox(|_| ()).parse("text/markdown", "a.md", &b"# Title\n\nText."[..]).await.unwrap();
+    let document = sandbox(|_| ()).parse(SOMEONE, "text/markdown", "a.md", b"# Title\n\nText.").await.unwrap();
     assert_eq!(document.title.as_deref(), Some("Title"));
     assert_eq!(document.blocks.len(), 2);
 }
@@ -51,9 +53,9 @@ async fn a_document_above_the_limit_is_not_even_sent_whole() {
 #[tokio::test]
 async fn a_child_that_takes_too_long_is_killed() {
     let sandbox = sandbox(|options| options.wall = Duration::from_millis(300));
-    let (reader, _held) = tokio::io::duplex(64);
-    let late = tokio::time::timeout(Duration::from_secs(5), sandbox.parse("", "a.txt", reader)).await;
-    assert_eq!(late.unwrap().unwrap_err().code, FailureCode::TimedOut);
+    let endless = hostile::drawing_without_end(12);
+    let late = tokio::time::timeout(Duration::from_secs(5), failure(&sandbox, "a.pdf", endless)).await;
+    assert_eq!(late.unwrap().code, FailureCode::TimedOut);
 }
 
 #[tokio::test]
@@ -82,7 +84,7 @@ async fn a_hostile_document_does_not_keep_others_from_being_read() {
         options.cpu_seconds = 1;
         options.concurrency = 2;
     });
-    let good = async { sandbox.parse("", "a.md", &b"Good."[..]).await };
+    let good = async { sandbox.parse(SOMEONE, "", "a.md", b"Good.").await };
     let (bad, good) = tokio::join!(failure(&sandbox, "a.pdf", hostile::drawing_without_end(12)), good);
     assert_eq!(bad.code, FailureCode::TimedOut);
     assert_eq!(good.unwrap().blocks.len(), 1);
@@ -100,6 +102,70 @@ async fn a_program_that_is_not_there_is_our_trouble() {
 async fn another_program_is_a_crash_not_an_answer() {
     let other = Sandbox::new(SandboxOptions::new("/bin/false"));
     assert_eq!(failure(&other, "a.txt", b"text".to_vec()).await.code, FailureCode::Crashed);
+}
+
+async fn process_that_read(sandbox: &Sandbox, workspace: WorkspaceId, text: &str) -> u32 {
+    let document = sandbox.parse(workspace, "", "a.md", text.as_bytes()).await.unwrap();
+    assert_eq!(document.blocks.len(), 1, "{text}");
+    assert_eq!(document.blocks[0].text, text);
+    *sandbox.residents.processes().last().expect("it stays")
+}
+
+#[tokio::test]
+async fn a_child_stays_for_the_next_documents_of_its_workspace_alone() {
+    let sandbox = sandbox(|options| options.concurrency = 2);
+    let first = process_that_read(&sandbox, SOMEONE, "One.").await;
+    assert_eq!(process_that_read(&sandbox, SOMEONE, "Two.").await, first);
+    let other = process_that_read(&sandbox, SOMEONE_ELSE, "Three.").await;
+    assert_ne!(other, first);
+    assert_eq!(process_that_read(&sandbox, SOMEONE, "Four.").await, first);
+    assert_eq!(sandbox.residents.processes(), [other, first]);
+}
+
+#[tokio::test]
+async fn no_more_children_stay_than_may_work() {
+    let sandbox = sandbox(|_| ());
+    process_that_read(&sandbox, SOMEONE, "One.").await;
+    let other = process_that_read(&sandbox, SOMEONE_ELSE, "Two.").await;
+    assert_eq!(sandbox.residents.processes(), [other]);
+}
+
+#[tokio::test]
+async fn a_child_leaves_after_its_documents_and_when_nobody_asks() {
+    let sandbox = sandbox(|_| ());
+    let first = process_that_read(&sandbox, SOMEONE, "One.").await;
+    for _ in 2..residents::DOCUMENTS {
+        assert_eq!(process_that_read(&sandbox, SOMEONE, "Another.").await, first);
+    }
+    sandbox.parse(SOMEONE, "", "a.md", b"The last.").await.unwrap();
+    assert!(sandbox.residents.processes().is_empty());
+
+    let sandbox = self::sandbox(|options| options.idle = Duration::from_millis(50));
+    process_that_read(&sandbox, SOMEONE, "One.").await;
+    while !sandbox.residents.processes().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_fails_ends_its_child_and_says_what_a_fresh_one_says() {
+    let sandbox = sandbox(|options| options.memory_bytes = 160 << 20);
+    let first = process_that_read(&sandbox, SOMEONE, "One.").await;
+    assert_eq!(failure(&sandbox, "a.bin", vec![0, 1, 2, 3]).await.code, FailureCode::UnsupportedFormat);
+    assert!(sandbox.residents.processes().is_empty());
+    let second = process_that_read(&sandbox, SOMEONE, "Two.").await;
+    assert_ne!(second, first);
+    let text = "a paragraph of text\n\n".repeat(2_000_000);
+    assert_eq!(failure(&sandbox, "a.txt", text.into_bytes()).await.code, FailureCode::OutOfMemory);
+    assert_ne!(process_that_read(&sandbox, SOMEONE, "Three.").await, second);
+}
+
+#[tokio::test]
+async fn a_child_that_died_while_it_waited_costs_no_document() {
+    let sandbox = sandbox(|_| ());
+    let first = process_that_read(&sandbox, SOMEONE, "One.").await;
+    sandbox.residents.kill();
+    assert_ne!(process_that_read(&sandbox, SOMEONE, "Two.").await, first);
 }
 
 fn archive(files: &[(&str, &str)]) -> Vec<u8> {
@@ -165,7 +231,7 @@ async fn a_scanned_page_is_recognised_where_tesseract_is_installed() {
     let recognizer = Recognizer { tesseract, languages: "eng+xyz".to_owned() };
     let sandbox = sandbox(|options| options.recognizer = Some(recognizer));
     let (width, height, dots) = letters("NINE NINE NINE", 8);
-    let document = sandbox.read("", "a.pdf", &scan(width, height, &dots)).await.unwrap();
+    let document = sandbox.read(SOMEONE, "", "a.pdf", &scan(width, height, &dots)).await.unwrap();
     let text: Vec<&str> = document.blocks.iter().map(|block| block.text.as_str()).collect();
     assert!(text.join(" ").contains("NINE"), "{text:?}");
     assert_eq!(document.blocks.last().unwrap().page, Some(1));
@@ -183,14 +249,14 @@ async fn recognition_that_takes_too_long_is_given_up() {
         options.recognizer = Some(Recognizer { tesseract: slow, languages: "eng".to_owned() });
         options.recognition = Duration::from_secs(2);
     });
-    let failure = sandbox.read("", "a.pdf", &scan(8, 8, &[0; 64])).await.unwrap_err();
+    let failure = sandbox.read(SOMEONE, "", "a.pdf", &scan(8, 8, &[0; 64])).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::TimedOut);
     assert!(failure.message.contains("half an hour"), "{}", failure.message);
 }
 
 #[tokio::test]
 async fn without_recognition_a_scanned_page_says_what_is_missing() {
-    let failure = sandbox(|_| ()).read("", "a.pdf", &scan(8, 8, &[0; 64])).await.unwrap_err();
+    let failure = sandbox(|_| ()).read(SOMEONE, "", "a.pdf", &scan(8, 8, &[0; 64])).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::NoText);
     assert!(failure.message.contains("tesseract"), "{}", failure.message);
 }
