@@ -1,12 +1,14 @@
 //! The public contract, read from the schema, and operations made from it: so that a test holds for every field, the one
 //! added tomorrow too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_graphql_parser::{
     parse_schema,
     types::{BaseType, FieldDefinition, InputValueDefinition, Type, TypeDefinition, TypeKind, TypeSystemDefinition},
 };
+
+use serde_json::json;
 
 use crate::people::idempotency_key;
 
@@ -27,13 +29,26 @@ pub struct RootField<'c> {
     field: &'c FieldDefinition,
 }
 
-/// An argument or an input field that takes an id.
+/// An argument or an input field that takes an id or a text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct IdPlace {
+pub struct Place {
     /// The root field.
     pub field: String,
     /// The argument or the field of its input object.
     pub argument: String,
+}
+
+/// What the arguments of an operation are made of.
+struct Filling<'f> {
+    root: &'f str,
+    id_for: &'f dyn Fn(&Place) -> String,
+    text: Option<(&'f Place, &'f str)>,
+}
+
+impl Filling<'_> {
+    fn text_of(&self, argument: &str) -> Option<&str> {
+        self.text.filter(|(place, _)| place.argument == argument).map(|(_, text)| text)
+    }
 }
 
 impl Contract {
@@ -96,8 +111,8 @@ impl Contract {
     }
 
     /// Where this root field takes an id.
-    pub fn id_places(&self, root: &RootField<'_>) -> Vec<IdPlace> {
-        let place = |argument: &str| IdPlace { field: root.name.to_owned(), argument: argument.to_owned() };
+    pub fn id_places(&self, root: &RootField<'_>) -> Vec<Place> {
+        let place = |argument: &str| Place { field: root.name.to_owned(), argument: argument.to_owned() };
         let mut places = Vec::new();
         for argument in root.field.arguments.iter().map(|argument| &argument.node) {
             if named(&argument.ty.node) == "ID" {
@@ -110,25 +125,68 @@ impl Contract {
         places
     }
 
+    /// Where this root field takes a text, in whatever depth.
+    pub fn text_places(&self, root: &RootField<'_>) -> BTreeSet<Place> {
+        let mut names = BTreeSet::new();
+        self.text_names(root.field.arguments.iter().map(|argument| &argument.node).collect(), &mut names);
+        names.into_iter().map(|argument| Place { field: root.name.to_owned(), argument }).collect()
+    }
+
+    fn text_names(&self, inputs: Vec<&InputValueDefinition>, names: &mut BTreeSet<String>) {
+        for input in inputs {
+            match named(&input.ty.node) {
+                "String" => drop(names.insert(input.name.node.to_string())),
+                other => self.text_names(self.input_fields(other), names),
+            }
+        }
+    }
+
     /// An operation with this root field alone: every argument that is needed and every id, as `id_for` has it.
-    pub fn operation(&self, root: &RootField<'_>, id_for: &dyn Fn(&IdPlace) -> String) -> String {
-        let arguments = root.field.arguments.iter().map(|argument| &argument.node).filter(|a| self.is_wanted(a));
-        let arguments: Vec<String> =
-            arguments.map(|a| format!("{}: {}", a.name.node, self.value(root.name, a, id_for))).collect();
+    pub fn operation(&self, root: &RootField<'_>, id_for: &dyn Fn(&Place) -> String) -> String {
+        self.operation_with(root, id_for, None)
+    }
+
+    /// As [`Contract::operation`], and with a text in this place, needed or not; a text is answered briefly.
+    pub fn operation_with(
+        &self,
+        root: &RootField<'_>,
+        id_for: &dyn Fn(&Place) -> String,
+        text: Option<(&Place, &str)>,
+    ) -> String {
+        let filling = Filling { root: root.name, id_for, text };
+        let arguments = root.field.arguments.iter().map(|argument| &argument.node);
+        let arguments: Vec<String> = arguments
+            .filter(|a| self.is_wanted(a, &filling))
+            .map(|a| format!("{}: {}", a.name.node, self.value(a, &filling)))
+            .collect();
         let arguments = if arguments.is_empty() { String::new() } else { format!("({})", arguments.join(", ")) };
-        let selection = self.selection(named(&root.field.ty.node), DEPTH);
+        let answer = named(&root.field.ty.node);
+        let selection = match text {
+            Some(_) => self.brief_selection(answer).to_owned(),
+            None => self.selection(answer, DEPTH),
+        };
         format!("{} {{ {}{arguments}{selection} }}", root.kind, root.name)
     }
 
-    fn is_wanted(&self, input: &InputValueDefinition) -> bool {
-        !input.ty.node.nullable && input.default_value.is_none() || named(&input.ty.node) == "ID"
+    fn is_wanted(&self, input: &InputValueDefinition, filling: &Filling<'_>) -> bool {
+        let is_needed = !input.ty.node.nullable && input.default_value.is_none();
+        is_needed || named(&input.ty.node) == "ID" || self.holds_the_text(input, filling)
     }
 
-    fn value(&self, root: &str, input: &InputValueDefinition, id_for: &dyn Fn(&IdPlace) -> String) -> String {
-        let name = input.name.node.as_str();
+    /// Whether the text of this filling comes into this input, or into one in it.
+    fn holds_the_text(&self, input: &InputValueDefinition, filling: &Filling<'_>) -> bool {
+        match named(&input.ty.node) {
+            "String" => filling.text_of(&input.name.node).is_some(),
+            other => self.input_fields(other).into_iter().any(|field| self.holds_the_text(field, filling)),
+        }
+    }
+
+    fn value(&self, input: &InputValueDefinition, filling: &Filling<'_>) -> String {
+        let (root, name) = (filling.root, input.name.node.as_str());
         let one = match named(&input.ty.node) {
-            "ID" => format!("\"{}\"", id_for(&IdPlace { field: root.to_owned(), argument: name.to_owned() })),
-            "String" => format!("\"{}\"", text_for(name)),
+            "ID" => format!("\"{}\"", (filling.id_for)(&Place { field: root.to_owned(), argument: name.to_owned() })),
+            // What JSON escapes, GraphQL escapes in the same way.
+            "String" => json!(filling.text_of(name).map_or_else(|| text_for(name), str::to_owned)).to_string(),
             "Int" => "1".to_owned(),
             "Float" => "0.5".to_owned(),
             "Boolean" => "true".to_owned(),
@@ -137,10 +195,9 @@ impl Contract {
             other => match self.types.get(other).map(|definition| &definition.kind) {
                 Some(TypeKind::Enum(kind)) => kind.values[0].node.value.node.to_string(),
                 Some(TypeKind::InputObject(_)) => {
-                    let fields = self.input_fields(other).into_iter().filter(|field| self.is_wanted(field));
-                    let fields: Vec<String> = fields
-                        .map(|field| format!("{}: {}", field.name.node, self.value(root, field, id_for)))
-                        .collect();
+                    let fields = self.input_fields(other).into_iter().filter(|field| self.is_wanted(field, filling));
+                    let fields: Vec<String> =
+                        fields.map(|field| format!("{}: {}", field.name.node, self.value(field, filling))).collect();
                     format!("{{{}}}", fields.join(", "))
                 }
                 _ => panic!("no value is known for the type {other} of {root}({name})"),
@@ -165,6 +222,16 @@ impl Contract {
             _ => return String::new(),
         };
         format!(" {{ __typename {} }}", parts.join(" "))
+    }
+
+    /// What became of it: less than a rate allows only a few of.
+    fn brief_selection(&self, name: &str) -> &'static str {
+        let has_errors = self.fields(name).iter().any(|field| field.name.node == "userErrors");
+        match (self.is_leaf(name), has_errors) {
+            (true, _) => "",
+            (false, true) => " { __typename userErrors { code } }",
+            (false, false) => " { __typename }",
+        }
     }
 
     fn is_leaf(&self, name: &str) -> bool {

@@ -1,16 +1,21 @@
 //! Hostile texts: documents that give orders, models that follow them, strings that break programs.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::Result;
+use consigne_gateway::graphql::sdl;
 use consigne_tests::{
     app::TestApp,
     canary::Canary,
+    contract::{Contract, Place},
     people::{Member, Visitor, idempotency_key},
     source,
     standins::openai::{StandIn, Turn},
 };
 use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::isolation::{heard, kinds, world};
 
 /// Sets of other people's attacks; `None`, with a line that says why, where they are not there.
 fn attacks(name: &str) -> Option<Vec<Value>> {
@@ -135,16 +140,17 @@ async fn what_a_model_was_told_holds_nothing_of_anybody_else() -> Result<()> {
     Ok(())
 }
 
+fn naughty_strings() -> Option<Vec<String>> {
+    let strings = attacks("blns.json")?;
+    Some(strings.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
 /// The Big List of Naughty Strings through what people write.
-#[expect(clippy::disallowed_methods, reason = "a setting of this test, not of the product")]
 #[tokio::test(flavor = "multi_thread")]
 async fn naughty_strings_are_kept_or_refused_and_break_nothing() -> Result<()> {
-    let Some(strings) = attacks("blns.json") else { return Ok(()) };
+    let Some(strings) = naughty_strings() else { return Ok(()) };
     let app = TestApp::start().await?;
     let (acme, mut visitor, _, assistant) = shop(&app).await?;
-    // All of them take minutes: `make test-security` has the time.
-    let step = if std::env::var_os("CONSIGNE_ALL_STRINGS").is_some() { 1 } else { 5 };
-    let strings: Vec<&str> = strings.iter().filter_map(Value::as_str).step_by(step).collect();
     let (mut kept, mut refused) = (0, 0);
     let mut chat = String::new();
     for (number, naughty) in strings.iter().enumerate() {
@@ -171,5 +177,50 @@ async fn naughty_strings_are_kept_or_refused_and_break_nothing() -> Result<()> {
         }
     }
     assert!(kept > 2 * refused, "{kept} kept, {refused} refused");
+    Ok(())
+}
+
+/// The same list through every place of the schema that takes a text: the next few strings into each.
+#[expect(clippy::disallowed_methods, reason = "a setting of this test, not of the product")]
+#[tokio::test(flavor = "multi_thread")]
+async fn naughty_strings_in_every_text_of_the_schema_break_nothing() -> Result<()> {
+    let Some(strings) = naughty_strings() else { return Ok(()) };
+    // More of them take minutes: `make test-security` has the time.
+    let each = if std::env::var_os("CONSIGNE_ALL_STRINGS").is_some() { 30 } else { 2 };
+    let app = TestApp::start().await?;
+    let acme = app.workspace("acme").await?;
+    let own = world(&app, &acme).await?;
+    let contract = Contract::read(&sdl());
+    let mut next = strings.iter().cycle();
+    let (mut places, mut sent, mut refused) = (0, 0, 0);
+    for root in contract.root_fields() {
+        let visitor = acme.visitor(&own["assistant"]).await?;
+        let id_for = |place: &Place| kinds(place).first().map_or_else(String::new, |kind| own[kind].clone());
+        for place in contract.text_places(&root) {
+            places += 1;
+            for naughty in next.by_ref().take(each) {
+                let query = contract.operation_with(&root, &id_for, Some((&place, naughty)));
+                for who in [&*acme, &*visitor] {
+                    let told = match root.kind {
+                        // One that is let in goes on.
+                        "subscription" => {
+                            let listened = timeout(Duration::from_millis(300), heard(who, &root, &query)).await;
+                            listened.unwrap_or_else(|_| Ok(String::new()))?
+                        }
+                        _ => heard(who, &root, &query).await?,
+                    };
+                    assert!(!told.contains("INTERNAL"), "{} {place:?} {naughty:?}: {told}", root.kind);
+                    sent += 1;
+                    refused += usize::from(told.contains("\"errors\"") || told.contains("\"userErrors\":[{"));
+                }
+            }
+        }
+    }
+    println!("{places} places, {sent} operations, {refused} refused");
+    assert!(places > 100, "only {places} places: is the schema read?");
+    // Nobody is any the worse for it.
+    acme.graphql("viewer", json!({})).await?.ok();
+    let visitor = acme.visitor(&own["assistant"]).await?;
+    visitor.ask(&visitor.start_chat().await?, "How much is a standard inspection?").await?;
     Ok(())
 }

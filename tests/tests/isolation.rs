@@ -7,7 +7,7 @@ use consigne_gateway::graphql::sdl;
 use consigne_tests::{
     app::TestApp,
     client::Client,
-    contract::{Contract, IdPlace, RootField},
+    contract::{Contract, Place, RootField},
     database::Database,
     listen::over_sse,
     people::Member,
@@ -18,9 +18,9 @@ use sea_orm::{ConnectionTrait, Database as Connect, Statement, TransactionTrait,
 use serde_json::json;
 
 /// One of everything that has an id, in a workspace: what kind it is, and its id.
-type World = BTreeMap<&'static str, String>;
+pub(crate) type World = BTreeMap<&'static str, String>;
 
-async fn world(app: &TestApp, member: &Member) -> Result<World> {
+pub(crate) async fn world(app: &TestApp, member: &Member) -> Result<World> {
     let document = member.upload("handbook.md", "text/markdown", texts::HANDBOOK.as_bytes()).await?;
     app.run_jobs().await?;
     let assistant = member.assistant("Ada").await?;
@@ -115,7 +115,7 @@ async fn world(app: &TestApp, member: &Member) -> Result<World> {
 }
 
 /// Which kinds of things an argument may name. A new argument that takes an id needs a line here.
-fn kinds(place: &IdPlace) -> Vec<&'static str> {
+pub(crate) fn kinds(place: &Place) -> Vec<&'static str> {
     match (place.field.as_str(), place.argument.as_str()) {
         ("node", _) => vec!["answer", "assistant", "chat", "document", "erasure", "escalation", "message", "source"],
         ("answer", "id") | (_, "answerId") => vec!["answer"],
@@ -162,20 +162,23 @@ fn unlike(id: &str) -> String {
 
 /// What somebody is told, without the id that was sent and without what differs from call to call.
 async fn told(who: &Client, contract: &Contract, root: &RootField<'_>, id: &str) -> Result<String> {
-    let query = contract.operation(root, &|_| id.to_owned());
-    let text = if root.kind == "subscription" {
-        let request = who.request(Method::POST, "/graphql/stream").json(&json!({"query": query}));
-        match over_sse(request).await {
-            Ok(mut stream) => format!("{:?}", stream.rest().await?),
-            Err(refused) => refused.to_string(),
-        }
-    } else {
-        // Long lists are dear.
-        let reply = who.query_in_turn(&query, json!({})).await?;
-        format!("{} {}", reply.status, reply.body)
-    };
+    let text = heard(who, root, &contract.operation(root, &|_| id.to_owned())).await?;
     assert!(!text.contains("RATE_LIMITED"), "{}: {text}", root.name);
     Ok(text.replace(id, "THE-ID"))
+}
+
+/// Everything that comes back on an operation of this root field.
+pub(crate) async fn heard(who: &Client, root: &RootField<'_>, query: &str) -> Result<String> {
+    if root.kind == "subscription" {
+        let request = who.request(Method::POST, "/graphql/stream").json(&json!({"query": query}));
+        return Ok(match over_sse(request).await {
+            Ok(mut stream) => format!("{:?}", stream.rest().await?),
+            Err(refused) => refused.to_string(),
+        });
+    }
+    // Long lists are dear.
+    let reply = who.query_in_turn(query, json!({})).await?;
+    Ok(format!("{} {}", reply.status, reply.body))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@
 //! has to say what it is. Names and addresses are best effort: they are found where a title, a greeting, a sign-off or a
 //! word such as "my name is" gives them away, and missed elsewhere. `docs/benchmarks.md` says how well each is found.
 //!
-//! Reading order: [`Kind`] and [`find`], then `checks` (check digits), `number` (how digits are read), `codes` (e-mail, IBAN,
+//! Reading order: [`Kind`] and [`find`], then `checks` (check digits), `digits` (of which script), `number` (how they are read), `codes` (e-mail, IBAN,
 //! cards, addresses of machines), `national`, `phone`, `people` (names, addresses, dates of birth), `secrets`, `special`
 //! (GDPR art. 9), `someone` (whether it is anybody's), and [`mask`] (placeholders instead of what was found, and back).
 //!
@@ -14,6 +14,7 @@
 
 mod checks;
 mod codes;
+mod digits;
 pub mod mask;
 mod national;
 mod number;
@@ -27,6 +28,7 @@ mod tests;
 
 use std::ops::Range;
 
+use self::digits::Folded;
 pub use self::someone::is_about_someone;
 
 /// Longest text that is searched, in bytes. A longer one is refused, never searched in part.
@@ -176,6 +178,13 @@ pub fn find(text: &str) -> Result<Vec<Span>, TooLong> {
     if text.len() > LONGEST {
         return Err(TooLong);
     }
+    let Some(folded) = Folded::of(text) else { return Ok(search(text)) };
+    let written = |span: Span| Span { start: folded.written(span.start), end: folded.written(span.end), ..span };
+    Ok(search(&folded.text).into_iter().map(written).collect())
+}
+
+/// All digits of `text` are those of ASCII.
+fn search(text: &str) -> Vec<Span> {
     let mut found = Vec::new();
     secrets::find(text, &mut found);
     codes::find(text, &mut found);
@@ -183,7 +192,7 @@ pub fn find(text: &str) -> Result<Vec<Span>, TooLong> {
     phone::find(text, &mut found);
     people::find(text, &mut found);
     special::find(text, &mut found);
-    Ok(without_overlaps(found))
+    without_overlaps(found)
 }
 
 fn without_overlaps(mut found: Vec<Span>) -> Vec<Span> {

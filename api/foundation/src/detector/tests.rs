@@ -132,11 +132,35 @@ fn hostile_texts_of_the_longest_length_are_searched() {
         "Regards,\n",
         "é",
         "ß1",
+        "٠",
+        "१२ ",
+        "𝟗",
     ] {
         let text = piece.repeat(LONGEST / piece.len());
         for span in find(&text).unwrap() {
             assert!(text.is_char_boundary(span.start) && text.is_char_boundary(span.end));
         }
+    }
+}
+
+#[test]
+fn digits_of_other_scripts_are_digits() {
+    for (text, kind, value) in [
+        ("رقمي +٤٩ ٣٠ ١٢٣٤٥٦٧ شكرا", Kind::Phone, "+٤٩ ٣٠ ١٢٣٤٥٦٧"),
+        ("मेरा नंबर +४९ ३० १२३४५६७ है", Kind::Phone, "+४९ ३० १२३४५६७"),
+        ("Mi DNI es １２３４５６７８Z.", Kind::NationalNumber, "１２３４５６７８Z"),
+        ("My card is 𝟺𝟷𝟷𝟷 1111 𝟭𝟭𝟭𝟭 1111.", Kind::Card, "𝟺𝟷𝟷𝟷 1111 𝟭𝟭𝟭𝟭 1111"),
+    ] {
+        assert_eq!(found(text), [(kind, value)], "{text}");
+    }
+}
+
+/// Each did not end, or fell, where a pattern knew the digits and what reads them did not.
+#[test]
+fn digits_of_other_scripts_end() {
+    for text in ["٠١٢٣٤٥٦٧٨٩", "٠١٢٣٤٥٦٧Z", "٢٥٥٠٨١٤١٦٨٠٢٥٣٨", "DE٤٤", "٩٤٣-٤٧-٥٩١٩", "⁰⁴⁵ ₀₁₂ ½ Ⅷ 四"]
+    {
+        assert!(found(text).len() <= 1, "{text}");
     }
 }
 
