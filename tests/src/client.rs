@@ -107,14 +107,16 @@ impl Client {
         self.query_in_turn(&operation_text(operation)?, variables).await
     }
 
-    /// As [`Client::query`], and waits for its turn: everybody has a rate.
+    /// As [`Client::query`], and waits for its turn: everybody has a rate. Tries that are counted, as of a password, are not
+    /// waited for.
     ///
     /// # Errors
     /// As [`Client::query`].
     pub async fn query_in_turn(&self, query: &str, variables: Value) -> Result<Reply> {
         loop {
             let reply = self.query(query, variables.clone()).await?;
-            if reply.error() != Some("RATE_LIMITED") {
+            let turn = &reply.body["errors"][0]["extensions"]["retryAfter"];
+            if reply.error() != Some("RATE_LIMITED") || turn.is_null() {
                 return Ok(reply);
             }
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;

@@ -124,7 +124,7 @@ impl Member {
     /// Lets a visitor in, as the customer's own server does.
     pub async fn visitor(&self, assistant: &str) -> Result<Visitor> {
         let input = json!({"assistantId": assistant});
-        let session = self.graphql("create_visitor_token", json!({"input": input})).await?.ok();
+        let session = self.graphql_in_turn("create_visitor_token", json!({"input": input})).await?.ok();
         Ok(Visitor::of(&self.client, session.get("/createVisitorToken/visitorSession")))
     }
 

@@ -186,7 +186,7 @@ async fn naughty_strings_are_kept_or_refused_and_break_nothing() -> Result<()> {
 async fn naughty_strings_in_every_text_of_the_schema_break_nothing() -> Result<()> {
     let Some(strings) = naughty_strings() else { return Ok(()) };
     // More of them take minutes: `make test-security` has the time.
-    let each = if std::env::var_os("CONSIGNE_ALL_STRINGS").is_some() { 30 } else { 2 };
+    let each = if std::env::var_os("CONSIGNE_ALL_STRINGS").is_some() { 12 } else { 2 };
     let app = TestApp::start().await?;
     let acme = app.workspace("acme").await?;
     let own = world(&app, &acme).await?;
@@ -194,13 +194,19 @@ async fn naughty_strings_in_every_text_of_the_schema_break_nothing() -> Result<(
     let mut next = strings.iter().cycle();
     let (mut places, mut sent, mut refused) = (0, 0, 0);
     for root in contract.root_fields() {
+        let in_root = contract.text_places(&root);
+        if in_root.is_empty() {
+            continue;
+        }
         let visitor = acme.visitor(&own["assistant"]).await?;
         let id_for = |place: &Place| kinds(place).first().map_or_else(String::new, |kind| own[kind].clone());
-        for place in contract.text_places(&root) {
+        for place in in_root {
             places += 1;
-            for naughty in next.by_ref().take(each) {
+            for (number, naughty) in next.by_ref().take(each).enumerate() {
                 let query = contract.operation_with(&root, &id_for, Some((&place, naughty)));
-                for who in [&*acme, &*visitor] {
+                // A visitor's points are soon spent.
+                let who = [Some(&*acme), Some(&*visitor).filter(|_| number < 2)];
+                for who in who.into_iter().flatten() {
                     let told = match root.kind {
                         // One that is let in goes on.
                         "subscription" => {
