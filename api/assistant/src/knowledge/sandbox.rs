@@ -25,11 +25,12 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use consigne_foundation::id::WorkspaceId;
+use consigne_foundation::id::{WorkspaceId, random_uuid};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use super::parse::{FailureCode, ParseFailure, ParseLimits, ParsedDocument, too_large};
 
@@ -98,6 +99,8 @@ pub struct Sandbox {
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     task: Task,
+    /// Nobody else knows it: an answer that begins with it is the answer to this.
+    ticket: Uuid,
     media_type: String,
     file_name: String,
     /// Bytes of the document behind this.
@@ -194,6 +197,7 @@ impl Sandbox {
     fn header(&self, task: Task, media_type: &str, file_name: &str, bytes: &[u8]) -> Header {
         Header {
             task,
+            ticket: random_uuid(),
             media_type: media_type.to_owned(),
             file_name: file_name.to_owned(),
             length: bytes.len() as u64,

@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 
-use super::residents::ANSWER;
-use super::{Header, Task, crashed, ocr, pieces};
+use super::{Header, Task, ocr, pieces};
 use crate::knowledge::parse::{self, ParseFailure, ParsedDocument};
 
 /// Exit code of a child that was refused memory without an abort.
@@ -47,8 +46,7 @@ pub(super) fn run() -> u8 {
     }
     match parser.join() {
         Ok(Some(exit)) => exit,
-        Ok(None) => BROKEN,
-        Err(_) => answer(&Err(crashed())),
+        Ok(None) | Err(_) => BROKEN,
     }
 }
 
@@ -72,7 +70,10 @@ fn serve() -> u8 {
 fn work(header: &Header, bytes: &[u8]) -> (u8, bool) {
     let limits = &header.limits;
     let written = match header.task {
-        Task::Parse => return (answer(&parse::parse(&header.media_type, &header.file_name, bytes, limits)), false),
+        Task::Parse => {
+            let parsed = parse::parse(&header.media_type, &header.file_name, bytes, limits);
+            return (answer(header, &parsed), false);
+        }
         Task::Unpack => pieces::write(io::stdout().lock(), |each| parse::members(bytes, limits, each)),
         Task::Draw => pieces::write(io::stdout().lock(), |each| parse::pictures(bytes, limits, each)),
         // It has become the program that recognises, or could not.
@@ -115,10 +116,10 @@ fn standard_input() -> io::Result<io::Stdin> {
     Ok(io::stdin())
 }
 
-fn answer(result: &Result<ParsedDocument, ParseFailure>) -> u8 {
+fn answer(header: &Header, result: &Result<ParsedDocument, ParseFailure>) -> u8 {
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     // On lines of its own, whatever was printed before.
-    let written = writeln!(stdout, "\n{ANSWER}")
+    let written = writeln!(stdout, "\n{}", header.ticket)
         .and_then(|()| serde_json::to_writer(&mut stdout, result).map_err(Into::into))
         .and_then(|()| stdout.write_all(b"\n"))
         .and_then(|()| stdout.flush());

@@ -18,9 +18,6 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use super::{Header, LAST_WORDS, crashed, death, tell, unavailable};
 use crate::knowledge::parse::{ParseFailure, ParsedDocument};
 
-/// The line before an answer; what a parser prints before it is not.
-pub(super) const ANSWER: &str = "answer";
-
 /// Documents that a child reads at most: what the memory of one that goes on and on has become, nobody knows.
 pub(super) const DOCUMENTS: usize = 64;
 
@@ -55,7 +52,8 @@ impl Resident {
         self.documents += 1;
         let mut last_words = vec![];
         let talk = async {
-            let (told, answer) = tokio::join!(tell(&mut self.stdin, header, bytes), hear(&mut self.stdout, limit));
+            let (told, answer) =
+                tokio::join!(tell(&mut self.stdin, header, bytes), hear(&mut self.stdout, header, limit));
             told.map(|()| answer)
         };
         let answer = {
@@ -84,9 +82,10 @@ impl Resident {
     }
 }
 
-/// The line behind [`ANSWER`].
-async fn hear(stdout: &mut BufReader<ChildStdout>, limit: u64) -> io::Result<Vec<u8>> {
-    while line(stdout, limit).await?.trim_ascii() != ANSWER.as_bytes() {}
+/// The line behind the ticket's; what a parser prints before that is no answer.
+async fn hear(stdout: &mut BufReader<ChildStdout>, header: &Header, limit: u64) -> io::Result<Vec<u8>> {
+    let ticket = header.ticket.to_string();
+    while line(stdout, limit).await?.trim_ascii() != ticket.as_bytes() {}
     line(stdout, limit).await
 }
 

@@ -104,6 +104,25 @@ async fn another_program_is_a_crash_not_an_answer() {
     assert_eq!(failure(&other, "a.txt", b"text".to_vec()).await.code, FailureCode::Crashed);
 }
 
+#[cfg(unix)]
+fn script(folder: &std::path::Path, command: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let program = folder.join("program");
+    std::fs::write(&program, format!("#!/bin/sh\n{command}\n")).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    program
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_printed_without_the_ticket_is_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = serde_json::to_string(&Err::<ParsedDocument, _>(timed_out())).unwrap();
+    let printing = script(folder.path(), &format!("echo; echo '{printed}'; echo '{printed}'"));
+    let other = Sandbox::new(SandboxOptions::new(printing));
+    assert_eq!(failure(&other, "a.txt", b"text".to_vec()).await.code, FailureCode::Crashed);
+}
+
 async fn process_that_read(sandbox: &Sandbox, workspace: WorkspaceId, text: &str) -> u32 {
     let document = sandbox.parse(workspace, "", "a.md", text.as_bytes()).await.unwrap();
     assert_eq!(document.blocks.len(), 1, "{text}");
@@ -240,11 +259,8 @@ async fn a_scanned_page_is_recognised_where_tesseract_is_installed() {
 #[cfg(unix)]
 #[tokio::test]
 async fn recognition_that_takes_too_long_is_given_up() {
-    use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    let slow = folder.path().join("slow");
-    std::fs::write(&slow, "#!/bin/sh\nexec /bin/sleep 60\n").unwrap();
-    std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let slow = script(folder.path(), "exec /bin/sleep 60");
     let sandbox = sandbox(|options| {
         options.recognizer = Some(Recognizer { tesseract: slow, languages: "eng".to_owned() });
         options.recognition = Duration::from_secs(2);
